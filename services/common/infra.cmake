@@ -1,0 +1,10 @@
+# The parts of gh_common below the bus.
+target_sources(gh_common PRIVATE
+  ${CMAKE_CURRENT_LIST_DIR}/admin.c
+  ${CMAKE_CURRENT_LIST_DIR}/clock.c
+  ${CMAKE_CURRENT_LIST_DIR}/config.c
+  ${CMAKE_CURRENT_LIST_DIR}/log.c
+  ${CMAKE_CURRENT_LIST_DIR}/metrics.c
+  ${CMAKE_CURRENT_LIST_DIR}/random.c
+  ${CMAKE_CURRENT_LIST_DIR}/redis.c
+  ${CMAKE_CURRENT_LIST_DIR}/sandbox.c)

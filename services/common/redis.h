@@ -1,0 +1,62 @@
+/*
+ * redis - one asynchronous connection to Redis, kept alive, with scripts by name.
+ *
+ * Commands given while it is down fail at once with GH_ERR_UNAVAILABLE (callers state what that
+ * means: DESIGN section 10); nothing is queued across a reconnect. Reconnects with capped
+ * exponential back-off and jitter. A command unanswered for timeout_ms fails with GH_ERR_TIMEOUT
+ * and the connection is dropped. Scripts run by EVALSHA and are loaded again on NOSCRIPT. Commands
+ * issued in one turn of the loop leave in one write (pipelining).
+ */
+#ifndef GH_REDIS_H
+#define GH_REDIS_H
+
+#include "common/err.h"
+
+#include <hiredis/hiredis.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct gh_redis;
+
+struct gh_redis_config {
+    const char *url;             /* "unix:/path.sock" or "tcp:host:port" */
+    const char *user;            /* NULL or "": default user */
+    const unsigned char *secret; /* password bytes; NULL: no AUTH */
+    size_t secret_len;
+    uint64_t timeout_ms;
+};
+
+struct gh_script {
+    const char *name; /* for logs */
+    const char *source;
+    char sha[41]; /* filled by gh_redis */
+};
+
+/* reply is NULL unless err is GH_OK; it is never of type REDIS_REPLY_ERROR (those arrive as
+ * GH_ERR_IO, logged). Valid during the call only. Called exactly once per command, never from
+ * inside the function that issued it. */
+typedef void (*gh_redis_fn)(void *ctx, enum gh_err err, const redisReply *reply);
+
+/* Starts connecting; GH_OK does not mean connected. */
+GH_NODISCARD enum gh_err gh_redis_new(uv_loop_t *loop, const struct gh_redis_config *config,
+                                      struct gh_redis **ret_redis);
+void gh_redis_free(struct gh_redis *redis); /* pending commands get GH_ERR_UNAVAILABLE */
+bool gh_redis_up(const struct gh_redis *redis);
+
+/* Binary-safe arguments. On failure fn is not called. */
+GH_NODISCARD enum gh_err gh_redis_command(struct gh_redis *redis, gh_redis_fn fn, void *ctx,
+                                          int argc, const char *const *argv,
+                                          const size_t *argv_len);
+/* keys first, then arguments, as EVALSHA takes them. */
+GH_NODISCARD enum gh_err gh_redis_script(struct gh_redis *redis, struct gh_script *script,
+                                         gh_redis_fn fn, void *ctx, int key_count, int argc,
+                                         const char *const *argv, const size_t *argv_len);
+
+/* The `redis:` section of the file, shared by all who hold Redis. */
+struct gh_config;
+GH_NODISCARD enum gh_err gh_redis_config_load(struct gh_config *config,
+                                              struct gh_redis_config *ret_config);
+
+#endif
