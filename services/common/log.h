@@ -15,6 +15,7 @@
 #include "common/err.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 enum gh_log_level { GH_LOG_DEBUG, GH_LOG_INFO, GH_LOG_WARN, GH_LOG_ERROR };
 
@@ -23,5 +24,9 @@ void gh_log_init(const char *service, const char *instance);
 void gh_log_set_level(enum gh_log_level level);
 bool gh_log_enabled(enum gh_log_level level);
 void gh_log(enum gh_log_level level, const char *event, const char *fmt, ...) GH_PRINTF(3, 4);
+
+/* dst = src in double quotes, with quotes and backslashes escaped too: for a value somebody else
+ * chose, so that it cannot end its quotes and add pairs of its own. Cut to fit; returns dst. */
+const char *gh_log_quote(char *dst, size_t size, const void *src, size_t len);
 
 #endif
