@@ -6,9 +6,10 @@
  * --help. Sections bound here: the top level (run_dir, state_dir, drain), log, bus, admin.
  *
  * Start order: configuration, dependencies, bind, sandbox, ready, loop; SIGTERM and SIGINT drain, a
- * second one stops at once; SIGHUP reloads; SIGPIPE is ignored. Correct as PID 1 (reaps children).
- * Prints `ready` on the log once gh_service_run has begun and all ready checks hold, and tells the
- * same to /readyz.
+ * second one stops at once; SIGHUP reloads; SIGPIPE is ignored. All are handled explicitly, so it
+ * works as PID 1. Two processes of one instance name on one host would take each other's sockets:
+ * the second refuses to start. Prints `ready` on the log once gh_service_run has begun and all
+ * ready checks hold, and tells the same to /readyz.
  */
 #ifndef GH_SERVICE_H
 #define GH_SERVICE_H
@@ -44,6 +45,8 @@ const char *gh_service_instance(const struct gh_service *service);
 uint64_t gh_service_boot_id(const struct gh_service *service);
 const char *gh_service_run_dir(const struct gh_service *service);
 const char *gh_service_state_dir(const struct gh_service *service);
+/* Where to find a service: the `endpoints:` section. NULL for a role that has none. */
+const char *gh_service_endpoint(const struct gh_service *service, enum gh_role callee);
 uint64_t gh_service_drain_ms(const struct gh_service *service);
 bool gh_service_draining(const struct gh_service *service);
 
