@@ -4,12 +4,18 @@
  * Each service binds its own sections. What is wrong is reported on the log as
  *   FILE:LINE: edge.max_message_bytes: "64 kilo" is not a size; write a number of bytes or 64KiB,
  * 1MiB and the bind fails with GH_ERR_CONFIG. An unknown key in a bound section is an error that
- * lists the known ones; an unknown top-level section is an error from gh_config_load. A value may
- * be overridden by the environment: GATEHOUSE_<SECTION>_<KEY> in capitals, '.' and '-' as '_'
- * (scalars and string lists, comma-separated; not inside lists of structs). ${run_dir},
- * ${state_dir}, ${config_dir} and
- * ${instance} are expanded in strings and paths. A key whose kind is GH_CFG_SECRET_FILE names a
- * file: its content (without one final newline) is the value; a file readable by others is refused.
+ * lists the known ones; an unknown top-level section is an error from gh_config_load. The file is a
+ * plain subset of YAML: one document, no anchors, aliases or tags, no key twice, at most 1 MiB.
+ *
+ * A value may be overridden by the environment: GATEHOUSE_<SECTION>_<KEY> in capitals, '.' and '-'
+ * as '_' (scalars, and string lists comma-separated; also under a GH_CFG_MAP name that is in the
+ * file, as GATEHOUSE_APPS_CHAT_ENDPOINT; not inside lists of structs). It is checked as if it stood
+ * in the file. A GATEHOUSE_ variable that nothing takes is a warning.
+ *
+ * ${run_dir}, ${state_dir}, ${config_dir} and ${instance} are expanded in strings, lists and paths;
+ * "$${" stands for "${". A key whose kind is GH_CFG_SECRET_FILE names a file: its content (without
+ * one final newline, at most 64 KiB, not empty) is the value. Its mode must be 0400 or 0600; a
+ * file of root's may also give its group to read (0440, 0640).
  *
  * Everything bound stays owned by the gh_config and lives as long as it.
  */
@@ -46,7 +52,7 @@ enum gh_config_kind {
     GH_CFG_U64,    /* uint64_t, min..max */
     GH_CFG_MS,     /* uint64_t; "250ms", "10s", "5m", "2h", "1d"; min..max in ms */
     GH_CFG_BYTES,  /* uint64_t; 4096, "64KiB", "1MiB", "1GiB"; min..max in bytes */
-    GH_CFG_STRING, /* const char * */
+    GH_CFG_STRING, /* const char *; "" unless required; min..max in bytes */
     GH_CFG_ENUM,   /* uint32_t index into choices */
     GH_CFG_PATH, /* const char *; relative paths are relative to the configuration file's folder */
     GH_CFG_SECRET_FILE, /* struct gh_config_secret */
@@ -75,8 +81,15 @@ GH_NODISCARD enum gh_err gh_config_load(const char *path, const char *instance,
                                         struct gh_config **ret_config);
 void gh_config_free(struct gh_config *config); /* NULL is a no-op; secrets are wiped */
 
-/* Fills *out (caller's struct) from section (NULL: top-level scalars). A missing section binds the
- * defaults. Reports every error it finds before failing. */
+/* Another YAML file of the suite (a policy, a rule file) with top-level keys of its own,
+ * NULL-ended. As above, but no environment and no ${...} except ${config_dir}; bind it with section
+ * NULL. */
+GH_NODISCARD enum gh_err gh_config_load_other(const char *path, const char *const *sections,
+                                              struct gh_config **ret_config);
+
+/* Fills *out (caller's struct) from section. NULL: fields are top-level keys, of any kind (`routes`
+ * is a GH_CFG_STRUCTS, `apps` a GH_CFG_MAP). A missing section binds the defaults. Reports every
+ * error it finds before failing; *out is then half filled. */
 GH_NODISCARD enum gh_err gh_config_bind(struct gh_config *config, const char *section,
                                         const struct gh_config_field *fields, void *out);
 

@@ -2,7 +2,13 @@
 target_sources(gh_common PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/admin.c
   ${CMAKE_CURRENT_LIST_DIR}/clock.c
-  ${CMAKE_CURRENT_LIST_DIR}/config.c
+  ${CMAKE_CURRENT_LIST_DIR}/config_bind.c
+  ${CMAKE_CURRENT_LIST_DIR}/config_env.c
+  ${CMAKE_CURRENT_LIST_DIR}/config_load.c
+  ${CMAKE_CURRENT_LIST_DIR}/config_parse.c
+  ${CMAKE_CURRENT_LIST_DIR}/config_report.c
+  ${CMAKE_CURRENT_LIST_DIR}/config_scalar.c
+  ${CMAKE_CURRENT_LIST_DIR}/config_text.c
   ${CMAKE_CURRENT_LIST_DIR}/log.c
   ${CMAKE_CURRENT_LIST_DIR}/metrics.c
   ${CMAKE_CURRENT_LIST_DIR}/random.c
