@@ -23,6 +23,7 @@ struct gh_json_limits {
     uint32_t max_key_bytes;    /* one key, decoded */
     uint32_t max_number_chars; /* the text of one number */
     bool refuse_nul;           /* refuse \u0000 in strings and keys (RFC 8259 allows it) */
+    bool allow_duplicates;     /* the bare grammar: for inspection only, never for messages */
 };
 
 /* 64 KiB, depth 32, 16384 nodes, 1024 members, 16384 items, 64 KiB strings, 256-byte keys,
@@ -59,7 +60,7 @@ extern const struct gh_json_limits gh_json_limits_trusted;
     X(GH_JSON_STRING_SIZE, "string longer than allowed")                                           \
     X(GH_JSON_KEY_SIZE, "key longer than allowed")                                                 \
     X(GH_JSON_NUMBER_SIZE, "number longer than allowed")                                           \
-    X(GH_JSON_NUMBER_RANGE, "number too large for a double")                                       \
+    X(GH_JSON_NUMBER_RANGE, "number out of range")                                                 \
     X(GH_JSON_NUL, "NUL character in a string")                                                    \
     X(GH_JSON_NOMEM, "out of memory")
 #define GH_JSON_ERR_ENUM(name, text) name,

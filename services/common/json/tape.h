@@ -58,6 +58,8 @@ struct gh_node {
     uint32_t count : 23; /* array: elements; object: members; string: source minus decoded bytes */
 };
 
+struct gh_json_impl; /* parse.h: one per instruction set */
+
 struct gh_tape {
     struct gh_node *nodes; /* n_nodes of them; valid after a successful parse */
     uint32_t n_nodes;
@@ -67,13 +69,16 @@ struct gh_tape {
     uint32_t err_off; /* offset into the source of what was wrong; src_len for TRUNCATED */
 
     /* private */
+    const struct gh_json_impl *impl;
     uint32_t cap_nodes;
     bool fixed;
-    uint32_t table_cap;
-    uint64_t *table;
     uint64_t seed[2];
-    uint32_t *pairs;
-    uint32_t pairs_cap;
+    uint64_t *table; /* keys of one large object */
+    uint32_t cap_table;
+    uint32_t *pairs; /* members matched up by gh_tape_equal */
+    uint32_t cap_pairs;
+    char *copy; /* the source again with a NUL behind it, when it lacks an end of its own */
+    uint32_t cap_copy;
 };
 
 /* Cannot fail; memory comes with use. */

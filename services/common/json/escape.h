@@ -1,0 +1,17 @@
+/*
+ * escape - string bytes to canonical JSON, for the writer and the builder. Private to json/.
+ */
+#ifndef GH_JSON_ESCAPE_H
+#define GH_JSON_ESCAPE_H
+
+#include "common/json/writer.h"
+
+/* The source of a checked string, spelled canonically; never longer. Returns past the output. */
+char *gh_json_recode(const char *src, size_t len, char *out);
+
+/* Would two members of one object below node have the same key once the edits are applied? Also
+ * true without memory to find out. */
+bool gh_json_edits_collide(const struct gh_json_edits *edits, const struct gh_tape *tape,
+                           uint32_t node);
+
+#endif
