@@ -136,6 +136,6 @@ const char *cfg_names_hint(const struct cfg_names *names, char dst[160])
 
     dst[0] = '\0';
     if (names->best != NULL && names->best_distance <= 1 + len / 4)
-        (void)snprintf(dst, 160, "; did you mean %.120s?", names->best);
+        (void)snprintf(dst, 160, "; did you mean %.120s", names->best);
     return dst;
 }

@@ -1,6 +1,7 @@
 # The parts of gh_common below the bus.
 target_sources(gh_common PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/admin.c
+  ${CMAKE_CURRENT_LIST_DIR}/admin_http.c
   ${CMAKE_CURRENT_LIST_DIR}/clock.c
   ${CMAKE_CURRENT_LIST_DIR}/config_bind.c
   ${CMAKE_CURRENT_LIST_DIR}/config_env.c
