@@ -1,0 +1,16 @@
+"""Shared by the integration tests: one running suite a module, unless a test makes its own."""
+
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from support.gatehouse import Suite  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def suite():
+    with Suite() as running:
+        yield running
