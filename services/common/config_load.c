@@ -12,7 +12,7 @@
 static const char *const suite_sections[] = {
     "run_dir",   "state_dir", "log",     "drain", "admin", "bus",     "redis",
     "endpoints", "edge",      "routes",  "apps",  "auth",  "session", "limiter",
-    "validator", "audit",     "console", "chat",  NULL,
+    "validator", "audit",     "console", "chat",  "spool", NULL,
 };
 
 static enum gh_err fail_file(const struct gh_config *config, const char *text)
