@@ -31,7 +31,8 @@
  *
  * Values longer than their limit are cut. Never pass secrets, tokens or message content.
  * Single-threaded, on the service's loop. Open before gh_service_sandbox(); after that it opens
- * files only to adopt spools, which it stops doing when the sandbox says no.
+ * files only to adopt spools, so a process in GH_SANDBOX_PURE holds none of these: its parent
+ * speaks for it.
  */
 #ifndef GH_AUDIT_CLIENT_H
 #define GH_AUDIT_CLIENT_H
