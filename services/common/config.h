@@ -63,6 +63,10 @@ enum gh_config_kind {
                            item's first member, a const char * */
 };
 
+/* A row with this key: other keys of the section are another service's to know. For a reader of a
+ * part of somebody else's section; its owner still refuses unknown keys. */
+#define GH_CFG_OTHERS "*"
+
 struct gh_config_field {
     const char *key; /* NULL ends the table */
     enum gh_config_kind kind;

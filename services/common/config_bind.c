@@ -400,7 +400,7 @@ static void refuse_unknown(struct bind *b, const char *path, const struct cfg_no
 
         cfg_names_init(&names, child->key);
         for (const struct gh_config_field *f = fields; f->key != NULL && !known; f++) {
-            known = strcmp(f->key, child->key) == 0;
+            known = strcmp(f->key, child->key) == 0 || strcmp(f->key, GH_CFG_OTHERS) == 0;
             cfg_names_add(&names, f->key);
         }
         if (known) continue;
@@ -424,6 +424,7 @@ static void bind_fields(struct bind *b, const char *path, const struct cfg_node 
                              .where = { .path = child_path },
                              .env_ok = env_ok };
 
+        if (strcmp(f->key, GH_CFG_OTHERS) == 0) continue;
         join(child_path, path, f->key);
         bind_field(b, &slot, cfg_find(node, f->key), line);
     }
