@@ -4,8 +4,10 @@
  * Commands given while it is down fail at once with GH_ERR_UNAVAILABLE (callers state what that
  * means: DESIGN section 10); nothing is queued across a reconnect. Reconnects with capped
  * exponential back-off and jitter. A command unanswered for timeout_ms fails with GH_ERR_TIMEOUT
- * and the connection is dropped. Scripts run by EVALSHA and are loaded again on NOSCRIPT. Commands
- * issued in one turn of the loop leave in one write (pipelining).
+ * and the connection is dropped. Scripts run by EVALSHA, are loaded at their first use on a
+ * connection and again on NOSCRIPT (such a call runs after those issued meanwhile). Commands issued
+ * in one turn of the loop leave in one write (pipelining); 65,536 may be unanswered, one more is
+ * GH_ERR_BUSY. An idle connection is pinged every 5 s, so gh_redis_up stays true to life.
  */
 #ifndef GH_REDIS_H
 #define GH_REDIS_H
@@ -31,18 +33,21 @@ struct gh_redis_config {
 struct gh_script {
     const char *name; /* for logs */
     const char *source;
-    char sha[41]; /* filled by gh_redis */
+    char sha[41]; /* filled by gh_redis; the struct must outlive it */
 };
 
-/* reply is NULL unless err is GH_OK; it is never of type REDIS_REPLY_ERROR (those arrive as
- * GH_ERR_IO, logged). Valid during the call only. Called exactly once per command, never from
- * inside the function that issued it. */
+/* reply is NULL unless err is GH_OK; it is never of type REDIS_REPLY_ERROR: those arrive as
+ * GH_ERR_IO, or as GH_ERR_UNAVAILABLE when waiting may help (LOADING, READONLY, OOM ...), logged.
+ * Valid during the call only. Called exactly once per command, never from inside the function that
+ * issued it; it may issue commands or free the gh_redis. */
 typedef void (*gh_redis_fn)(void *ctx, enum gh_err err, const redisReply *reply);
 
 /* Starts connecting; GH_OK does not mean connected. */
 GH_NODISCARD enum gh_err gh_redis_new(uv_loop_t *loop, const struct gh_redis_config *config,
                                       struct gh_redis **ret_redis);
-void gh_redis_free(struct gh_redis *redis); /* pending commands get GH_ERR_UNAVAILABLE */
+/* Pending commands get GH_ERR_UNAVAILABLE before it returns; memory goes when the loop runs next.
+ */
+void gh_redis_free(struct gh_redis *redis);
 bool gh_redis_up(const struct gh_redis *redis);
 
 /* Binary-safe arguments. On failure fn is not called. */

@@ -1,0 +1,86 @@
+/*
+ * redis_internal - what redis.c (the life of the connection) and redis_command.c (what goes over
+ * it) share; nobody else includes it.
+ *
+ *   waiting -> resolving -> connecting -> greeting -> up
+ *      ^___________________________________________|   every failure leads to waiting
+ */
+#ifndef GH_REDIS_INTERNAL_H
+#define GH_REDIS_INTERNAL_H
+
+#include "common/redis.h"
+
+#include <hiredis/async.h>
+#include <netdb.h>
+
+#define REDIS_HOST_MAX    255
+#define REDIS_PENDING_MAX 65536 /* commands without an answer; one more is GH_ERR_BUSY */
+
+enum redis_state {
+    REDIS_WAITING,    /* for the back-off timer */
+    REDIS_RESOLVING,  /* for getaddrinfo */
+    REDIS_CONNECTING, /* for the socket */
+    REDIS_GREETING,   /* for AUTH and PING to be answered */
+    REDIS_UP,
+};
+
+/* One command on its way. Answers come in the order of the queue. */
+struct redis_pending {
+    struct redis_pending *next;
+    gh_redis_fn fn; /* NULL: nobody waits */
+    void *ctx;
+    int64_t deadline_ms;
+    uint64_t seq;
+    struct gh_script *script; /* for NOSCRIPT: what to load ... */
+    char *command;            /* ... and what to send again; NULL for plain commands */
+    size_t command_len;
+    bool again; /* already sent twice */
+};
+
+struct redis_loaded { /* a script this connection has loaded */
+    struct gh_script *script;
+    uint64_t seq; /* of the SCRIPT LOAD; 0: not on this connection */
+};
+
+struct gh_redis {
+    uv_loop_t *loop;
+    uv_timer_t timer; /* waiting: the next attempt; connecting, greeting: the deadline; up: the head
+                         of the queue, or the next PING when idle */
+    int64_t timer_due_ms;
+    uv_getaddrinfo_t resolve;
+    bool resolving, timer_closed, closing;
+
+    char *unix_path; /* NULL: tcp */
+    char host[REDIS_HOST_MAX + 1];
+    char port[6];
+    char *user;
+    unsigned char *secret;
+    size_t secret_len;
+    int64_t timeout_ms;
+
+    enum redis_state state;
+    redisAsyncContext *context; /* its data points back here as long as we listen to it */
+    uint64_t attempts;          /* since it was last up */
+    int64_t complained_ms;      /* when a failure was last logged */
+    int64_t heard_ms;           /* when an answer last came */
+
+    struct redis_pending *first, **tail;
+    size_t pending_count;
+    uint64_t seq;
+    struct redis_loaded *loaded;
+    size_t loaded_count;
+    int64_t error_logged_ms;
+    unsigned errors_unlogged;
+};
+
+/* redis_command.c; these work in any state with a context */
+GH_NODISCARD enum gh_err redis_send(struct gh_redis *redis, gh_redis_fn fn, void *ctx, int argc,
+                                    const char *const *argv, const size_t *argv_len);
+void redis_forget_scripts(struct gh_redis *redis);
+void redis_pending_free(struct redis_pending *pending);
+
+/* redis.c */
+void redis_timer_at(struct gh_redis *redis, int64_t due_ms); /* or sooner, if it is set so */
+void redis_drop(struct gh_redis *redis, const char *why);
+
+#endif
