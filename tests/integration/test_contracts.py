@@ -1,0 +1,45 @@
+"""The written contracts against the code: no arm without a route, no code without its line."""
+
+import re
+
+from support.gatehouse import ROOT
+
+ANSWERS = {"hello_reply", "error_reply", "auth_verdict", "session_created", "session_touched", "session_ended",
+           "session_listed", "admit_reply", "lease_reply", "ban_changed", "ban_listed", "verdict_batch",
+           "app_answer", "audit_appended", "audit_tailed"}
+PUSHED = {"session_order", "ban_order", "app_push"}
+BY_THE_SERVER_ITSELF = {"hello"}
+
+
+def arms():
+    body = (ROOT / "proto" / "envelope.proto").read_text().split("oneof body {")[1].split("}")[0]
+    return dict(re.findall(r"^\s*(\w+) (\w+) = \d+;", body, re.M))
+
+
+def sources(pattern):
+    return "\n".join(p.read_text() for p in (ROOT / "services").glob(pattern))
+
+
+def test_every_request_has_a_route_and_a_sender():
+    routes = sources("*/*.c") + sources("common/app/*.c")
+    for kind, arm in arms().items():
+        if arm in ANSWERS | PUSHED | BY_THE_SERVER_ITSELF or arm.endswith(("_reply", "_answer", "_done")):
+            continue
+        row = re.search(r"\{\s*GH__ENVELOPE__BODY_%s,\s*([A-Z_ |\n]+),\s*\w+\s*\}" % arm.upper(), routes)
+        assert row, f"{kind} has no route in any handlers.c"
+        assert "GH_ROLE_" in row.group(1)
+
+
+def test_every_message_is_in_the_grammar():
+    grammar = (ROOT / "proto" / "README.md").read_text()
+    for kind in arms():
+        assert f"`{kind}" in grammar or f"{kind}`" in grammar or f" {kind} " in grammar, kind
+
+
+def test_every_dependency_has_its_reason():
+    reasons = (ROOT / "services" / "ARCHITECTURE.md").read_text().lower()
+    used = set(re.findall(r"pkg_check_modules\((\w+)", (ROOT / "CMakeLists.txt").read_text()))
+    names = {"CRYPTO": "openssl", "SSL": "openssl", "ZMQ": "zeromq", "PROTOBUF_C": "protobuf-c", "YAML": "libyaml",
+             "UV": "libuv", "SECCOMP": "libseccomp", "HIREDIS": "hiredis"}
+    for module in used:
+        assert names.get(module, module.lower()) in reasons, module
