@@ -158,22 +158,25 @@ bool gh_json_edits_collide(const struct gh_json_edits *edits, const struct gh_ta
 {
     const struct gh_node *nodes = tape->nodes;
     bool is_obj = nodes[node].kind == GH_JSON_OBJ;
-    bool own_key_changed = false;
+    bool key_changed = false;
+    uint32_t at = place(edits, node);
 
-    if (nodes[node].kind < GH_JSON_ARR) return false;
+    if (nodes[node].kind < GH_JSON_ARR || (at < edits->n && edits->list[at].node == node))
+        return false; /* no container, or one that is replaced or dropped whole */
     for (uint32_t i = node + 1; i < nodes[node].next;) {
         uint32_t value = is_obj ? i + 1 : i;
         uint32_t past = nodes[value].next;
-        uint32_t at = place(edits, i);
-        const struct gh_json_edit *e = at < edits->n && edits->list[at].node < past
-                                           ? &edits->list[at]
-                                           : NULL; /* the first edit of this child or within */
-        bool replaced = e != NULL && e->node == i && e->op != GH_JSON_EDIT_TEXT;
 
-        if (e != NULL && e->node == i && is_obj && e->op == GH_JSON_EDIT_TEXT)
-            own_key_changed = true;
-        if (e != NULL && !replaced && gh_json_edits_collide(edits, tape, value)) return true;
+        while (at < edits->n && edits->list[at].node < i)
+            at++;
+        if (at == edits->n) break;
+
+        const struct gh_json_edit *e = &edits->list[at];
+        bool dropped = e->node == i && e->op == GH_JSON_EDIT_DROP;
+
+        if (e->node == i && is_obj && e->op == GH_JSON_EDIT_TEXT) key_changed = true;
+        if (e->node < past && !dropped && gh_json_edits_collide(edits, tape, value)) return true;
         i = past;
     }
-    return own_key_changed && object_collides(edits, tape, node);
+    return key_changed && object_collides(edits, tape, node);
 }

@@ -45,19 +45,24 @@ static inline uint64_t scan_load(const char *p)
     return v;
 }
 
-/* Borrows only run upward, so the lowest marked byte is always right; no user looks past it. */
+/* The two below are exact for every byte: nothing carries from one to the next, so a mask may be
+ * shifted to leave out what is before a place. */
 static inline uint64_t scan_zero(uint64_t v)
 {
-    return (v - SCAN_ONES) & ~v & SCAN_TOPS;
+    return ~(((v & ~SCAN_TOPS) + ~SCAN_TOPS) | v | ~SCAN_TOPS);
+}
+
+static inline uint64_t scan_control(uint64_t v)
+{
+    return ~(((v & ~SCAN_TOPS) + SCAN_ONES * (0x80 - 0x20)) | v) & SCAN_TOPS;
 }
 
 static inline struct scan_masks scan_string_block(const char *p)
 {
     uint64_t v = scan_load(p);
-    uint64_t control = (v - SCAN_ONES * 0x20) & ~v & SCAN_TOPS;
 
     return (struct scan_masks){
-        .stop = scan_zero(v ^ SCAN_ONES * '"') | scan_zero(v ^ SCAN_ONES * '\\') | control,
+        .stop = scan_zero(v ^ SCAN_ONES * '"') | scan_zero(v ^ SCAN_ONES * '\\') | scan_control(v),
         .high = v & SCAN_TOPS,
     };
 }

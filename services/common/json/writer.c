@@ -74,6 +74,14 @@ static char *write_plain(const struct writer *w, uint32_t node, char *out)
     }
 }
 
+/* A lone string may be a key, whose value does not belong to it. */
+static char *write_unedited(const struct writer *w, uint32_t node, char *out)
+{
+    const struct gh_node *n = &w->tape->nodes[node];
+
+    return n->kind == GH_JSON_STR ? put_string(w, out, n) : write_plain(w, node, out);
+}
+
 static enum gh_err write_without_edits(const struct writer *w, uint32_t node, struct gh_buf *out)
 {
     const struct gh_node *n = &w->tape->nodes[node];
@@ -84,10 +92,7 @@ static enum gh_err write_without_edits(const struct writer *w, uint32_t node, st
     if (n->flags & GH_NODE_VERBATIM) return gh_buf_append(out, w->src + n->off - is_str, len);
     err = gh_buf_reserve(out, len + SLACK);
     if (err == GH_OK) {
-        char *at = write_plain(w, node, out->data + out->len);
-
-        if (is_str && n->flags & GH_NODE_KEY) at--; /* a key on its own has no colon */
-        out->len = (size_t)(at - out->data);
+        out->len = (size_t)(write_unedited(w, node, out->data + out->len) - out->data);
         return GH_OK;
     }
     if (err != GH_ERR_LIMIT) return err;
@@ -97,12 +102,9 @@ static enum gh_err write_without_edits(const struct writer *w, uint32_t node, st
 
     gh_buf_init(&wide, 0);
     err = gh_buf_reserve(&wide, len + SLACK);
-    if (err == GH_OK) {
-        char *at = write_plain(w, node, wide.data);
-
-        if (is_str && n->flags & GH_NODE_KEY) at--;
-        err = gh_buf_append(out, wide.data, (size_t)(at - wide.data));
-    }
+    if (err == GH_OK)
+        err =
+            gh_buf_append(out, wide.data, (size_t)(write_unedited(w, node, wide.data) - wide.data));
     gh_buf_done(&wide);
     return err;
 }

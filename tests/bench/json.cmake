@@ -1,0 +1,18 @@
+# json_bench: parse + canonical write beside jansson, simdjson (when its library is here) and Node.
+add_executable(json_bench EXCLUDE_FROM_ALL
+  ${CMAKE_CURRENT_LIST_DIR}/json_bench.c ${CMAKE_CURRENT_LIST_DIR}/json_inputs.c)
+target_link_libraries(json_bench PRIVATE gh_common PkgConfig::JANSSON)
+pkg_check_modules(SIMDJSON QUIET IMPORTED_TARGET simdjson)
+if(SIMDJSON_FOUND AND NOT GH_SANITIZE AND NOT GH_FUZZ)
+  include(CheckLanguage)
+  check_language(CXX)
+  if(CMAKE_CXX_COMPILER)
+    enable_language(CXX)
+    add_library(json_simdjson STATIC EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/json_simdjson.cpp)
+    target_compile_features(json_simdjson PRIVATE cxx_std_17)
+    target_link_libraries(json_simdjson PUBLIC PkgConfig::SIMDJSON)
+    target_link_libraries(json_bench PRIVATE json_simdjson)
+    target_compile_definitions(json_bench PRIVATE HAVE_SIMDJSON)
+  endif()
+endif()
+set_target_properties(json_bench PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
