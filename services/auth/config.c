@@ -1,0 +1,220 @@
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const struct gh_config_field key_fields[] = {
+    { "kid", GH_CFG_STRING, offsetof(struct auth_key_config, kid), .required = true,
+      .max = TOKEN_KID_MAX_BYTES, .help = "write the key's id as tokens name it" },
+    { "algorithm", GH_CFG_STRING, offsetof(struct auth_key_config, algorithm), .required = true,
+      .help = "write HS256, RS256 or ES256" },
+    { "file", GH_CFG_PATH, offsetof(struct auth_key_config, file), .required = true },
+    { 0 },
+};
+
+#define ISSUER(key, kind, member, ...)                                                             \
+    {                                                                                              \
+        key, kind, offsetof(struct auth_issuer_config, member), __VA_ARGS__                        \
+    }
+static const struct gh_config_field issuer_fields[] = {
+    ISSUER("name", GH_CFG_STRING, name, .required = true, .max = 512,
+           .help = "write the exact iss of its tokens"),
+    ISSUER("audiences", GH_CFG_LIST, audiences, .required = true, .min = 1, .max = 32,
+           .help = "write at least one audience; tokens for anybody are not accepted"),
+    ISSUER("algorithm", GH_CFG_STRING, algorithm, .dflt = "",
+           .help = "write HS256, RS256 or ES256"),
+    ISSUER("key_file", GH_CFG_PATH, key_file, .dflt = ""),
+    ISSUER("kid", GH_CFG_STRING, kid, .dflt = "", .max = TOKEN_KID_MAX_BYTES),
+    ISSUER("keys", GH_CFG_STRUCTS, keys, .max = ISSUER_MAX_KEYS, .fields = key_fields,
+           .item_size = sizeof(struct auth_key_config)),
+    ISSUER("types", GH_CFG_LIST, types, .dflt = "JWT,at+jwt", .min = 1, .max = 8,
+           .help = "write the accepted values of typ"),
+    ISSUER("type_required", GH_CFG_BOOL, type_required, .dflt = "false"),
+    ISSUER("required_claims", GH_CFG_LIST, required_claims, .dflt = "", .max = 32),
+    ISSUER("subject_claim", GH_CFG_STRING, subject_claim, .dflt = "sub", .min = 1, .max = 128),
+    ISSUER("roles_claim", GH_CFG_STRING, roles_claim, .dflt = "roles", .max = 256),
+    ISSUER("leeway", GH_CFG_STRING, leeway, .dflt = ""),
+    ISSUER("max_lifetime", GH_CFG_MS, max_lifetime_ms, .dflt = "0s"),
+    { 0 },
+};
+
+static const struct gh_config_field auth_fields[] = {
+    { "bind", GH_CFG_STRING, offsetof(struct auth_config, bind),
+      .dflt = "ipc://${run_dir}/auth.${instance}" },
+    { "issuers", GH_CFG_STRUCTS, offsetof(struct auth_config, issuers), .required = true, .min = 1,
+      .max = 64, .fields = issuer_fields, .item_size = sizeof(struct auth_issuer_config) },
+    { "leeway", GH_CFG_MS, offsetof(struct auth_config, leeway_ms), .dflt = "30s", .max = 300000 },
+    { "max_token_bytes", GH_CFG_BYTES, offsetof(struct auth_config, max_token_bytes),
+      .dflt = "8KiB", .min = 256, .max = TOKEN_MAX_BYTES },
+    { 0 },
+};
+
+enum gh_err auth_config_load(struct gh_config *config, struct auth_config *ret_cfg)
+{
+    return gh_config_bind(config, "auth", auth_fields, ret_cfg);
+}
+
+/* At most KEY_PEM_MAX_BYTES. A secret must be the service's alone. */
+static enum gh_err read_key(const char *path, bool secret, unsigned char *dst, size_t *ret_len,
+                            const char **ret_why)
+{
+    struct stat st;
+    size_t len = 0;
+    ssize_t got = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0) {
+        *ret_why = strerror(errno);
+        return GH_ERR_IO;
+    }
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        *ret_why = "is not a regular file";
+    } else if (secret && (st.st_mode & 077) != 0) {
+        *ret_why = "holds a secret but others may read it; chmod 600";
+    } else {
+        while (len <= KEY_PEM_MAX_BYTES &&
+               (got = read(fd, dst + len, KEY_PEM_MAX_BYTES + 1 - len)) > 0)
+            len += (size_t)got;
+        *ret_why = got < 0                   ? strerror(errno)
+                   : len > KEY_PEM_MAX_BYTES ? "is larger than 16 KiB"
+                                             : NULL;
+    }
+    close(fd);
+    if (*ret_why != NULL) return GH_ERR_IO;
+    if (secret && len > 0 && dst[len - 1] == '\n') len--;
+    *ret_len = len;
+    return GH_OK;
+}
+
+static enum gh_err load_key(const char *path, const char *algorithm, const char *kid,
+                            struct key **ret_key, const char **ret_why)
+{
+    unsigned char bytes[KEY_PEM_MAX_BYTES + 1];
+    enum token_alg alg;
+    size_t len = 0;
+    enum gh_err err;
+
+    if (token_alg_parse(algorithm, strlen(algorithm), &alg) != GH_OK) {
+        *ret_why = "the algorithm must be HS256, RS256 or ES256";
+        return GH_ERR_CONFIG;
+    }
+    err = read_key(path, alg == TOKEN_HS256, bytes, &len, ret_why);
+    if (err == GH_OK) {
+        if (kid != NULL && kid[0] == '\0') kid = NULL;
+        err = alg == TOKEN_HS256 ? key_from_secret(bytes, len, kid, ret_key, ret_why)
+                                 : key_from_pem(bytes, len, alg, kid, ret_key, ret_why);
+    }
+    OPENSSL_cleanse(bytes, sizeof(bytes));
+    return err;
+}
+
+static enum gh_err add_key(struct gh_config *config, struct issuer *issuer, const char *where,
+                           const char *path, const char *algorithm, const char *kid)
+{
+    struct key *key = NULL;
+    const char *why = "out of memory";
+    enum gh_err err = load_key(path, algorithm, kid, &key, &why);
+
+    if (err != GH_OK) return gh_config_fail(config, "auth", where, "\"%s\": %s", path, why);
+    err = issuer_add_key(issuer, key);
+    if (err == GH_OK) return GH_OK;
+    key_free(key);
+    return gh_config_fail(config, "auth", where, "\"%s\": %s", path,
+                          err == GH_ERR_EXISTS
+                              ? "the issuer has a key of this kid already; give each its own"
+                              : "too many keys");
+}
+
+static struct issuer_texts texts(const struct gh_config_list *list)
+{
+    return (struct issuer_texts){ (const char *const *)list->items, list->count };
+}
+
+/* A duration as the configuration writes it; only what leeway needs. */
+static bool parse_leeway(const char *text, uint64_t *ret_ms)
+{
+    char *end;
+    unsigned long n;
+
+    if (text[0] < '0' || text[0] > '9') return false;
+    n = strtoul(text, &end, 10);
+    if (n > 300000) return false;
+    if (strcmp(end, "ms") == 0) {
+        *ret_ms = n;
+    } else if (strcmp(end, "s") == 0 && n <= 300) {
+        *ret_ms = n * 1000;
+    } else if (strcmp(end, "m") == 0 && n <= 5) {
+        *ret_ms = n * 60000;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static enum gh_err load_issuer(struct gh_config *config, const struct auth_config *cfg, size_t i,
+                               struct issuers *issuers)
+{
+    const struct auth_issuer_config *from = &((struct auth_issuer_config *)cfg->issuers.items)[i];
+    struct issuer *issuer = &issuers->items[issuers->count];
+    char where[64];
+    enum gh_err err = GH_OK;
+
+    snprintf(where, sizeof(where), "issuers[%zu].name", i);
+    if (issuers_find(issuers, from->name, strlen(from->name)) != NULL)
+        return gh_config_fail(config, "auth", where, "\"%s\" is there twice", from->name);
+    issuers->count++;
+    issuer->rule = (struct issuer_rule){
+        .name = from->name,
+        .audiences = texts(&from->audiences),
+        .types = texts(&from->types),
+        .type_required = from->type_required,
+        .required = texts(&from->required_claims),
+        .subject_claim = from->subject_claim,
+        .roles_claim = from->roles_claim,
+        .leeway_ms = cfg->leeway_ms,
+        .max_lifetime_ms = from->max_lifetime_ms,
+    };
+    snprintf(where, sizeof(where), "issuers[%zu].leeway", i);
+    if (from->leeway[0] != '\0' && !parse_leeway(from->leeway, &issuer->rule.leeway_ms))
+        return gh_config_fail(config, "auth", where, "\"%s\" is not a duration of at most 5m",
+                              from->leeway);
+    if (from->key_file[0] != '\0') {
+        snprintf(where, sizeof(where), "issuers[%zu].key_file", i);
+        err = add_key(config, issuer, where, from->key_file, from->algorithm, from->kid);
+    }
+    for (size_t k = 0; err == GH_OK && k < from->keys.count; k++) {
+        const struct auth_key_config *key = &((struct auth_key_config *)from->keys.items)[k];
+
+        snprintf(where, sizeof(where), "issuers[%zu].keys[%zu].file", i, k);
+        err = add_key(config, issuer, where, key->file, key->algorithm, key->kid);
+    }
+    if (err == GH_OK && issuer->key_count == 0) {
+        snprintf(where, sizeof(where), "issuers[%zu].name", i);
+        err =
+            gh_config_fail(config, "auth", where,
+                           "\"%s\" has no key; write key_file with algorithm, or keys", from->name);
+    }
+    return err;
+}
+
+enum gh_err auth_config_issuers(struct gh_config *config, const struct auth_config *cfg,
+                                struct issuers *ret_issuers)
+{
+    struct issuers issuers = { calloc(cfg->issuers.count, sizeof(struct issuer)), 0 };
+    enum gh_err err = issuers.items != NULL ? GH_OK : GH_ERR_NOMEM;
+
+    for (size_t i = 0; err == GH_OK && i < cfg->issuers.count; i++)
+        err = load_issuer(config, cfg, i, &issuers);
+    if (err != GH_OK) {
+        issuers_done(&issuers);
+        return err;
+    }
+    *ret_issuers = issuers;
+    return GH_OK;
+}
