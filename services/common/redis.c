@@ -135,6 +135,7 @@ static void on_first_pong(void *ctx, enum gh_err err, const redisReply *reply)
         return;
     }
     redis->state = REDIS_UP;
+    redis->connects++;
     gh_log(GH_LOG_INFO, "redis_up", "attempts=%llu", (unsigned long long)redis->attempts);
     redis->attempts = 0;
     redis->complained_ms = 0;
@@ -371,6 +372,11 @@ void gh_redis_free(struct gh_redis *redis)
     if (redis->resolving) (void)uv_cancel((uv_req_t *)&redis->resolve);
     uv_close((uv_handle_t *)&redis->timer, on_timer_closed);
     redis_drop(redis, "closed by us");
+}
+
+uint64_t gh_redis_connects(const struct gh_redis *redis)
+{
+    return redis->connects;
 }
 
 bool gh_redis_up(const struct gh_redis *redis)

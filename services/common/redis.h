@@ -49,8 +49,11 @@ GH_NODISCARD enum gh_err gh_redis_new(uv_loop_t *loop, const struct gh_redis_con
  */
 void gh_redis_free(struct gh_redis *redis);
 bool gh_redis_up(const struct gh_redis *redis);
+/* How often the connection came up. Another number: what Redis holds may be older than what it last
+ * said (a restart, a failover). */
+uint64_t gh_redis_connects(const struct gh_redis *redis);
 
-/* Binary-safe arguments. On failure fn is not called. */
+/* Binary-safe arguments. fn may be NULL. On failure fn is not called. */
 GH_NODISCARD enum gh_err gh_redis_command(struct gh_redis *redis, gh_redis_fn fn, void *ctx,
                                           int argc, const char *const *argv,
                                           const size_t *argv_len);

@@ -31,6 +31,7 @@ struct redis_pending {
     void *ctx;
     int64_t deadline_ms;
     uint64_t seq;
+    char name[24];            /* for logs: the command's first word, or the script's name */
     struct gh_script *script; /* for NOSCRIPT: what to load ... */
     char *command;            /* ... and what to send again; NULL for plain commands */
     size_t command_len;
@@ -61,6 +62,7 @@ struct gh_redis {
     enum redis_state state;
     redisAsyncContext *context; /* its data points back here as long as we listen to it */
     uint64_t attempts;          /* since it was last up */
+    uint64_t connects;          /* how often it came up */
     int64_t complained_ms;      /* when a failure was last logged */
     int64_t heard_ms;           /* when an answer last came */
 
