@@ -17,3 +17,4 @@ target_sources(gh_common PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/redis_command.c
   ${CMAKE_CURRENT_LIST_DIR}/redis_poll.c
   ${CMAKE_CURRENT_LIST_DIR}/sandbox.c)
+include(${CMAKE_CURRENT_LIST_DIR}/tests.cmake)

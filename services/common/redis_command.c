@@ -19,6 +19,13 @@ void redis_pending_free(struct redis_pending *pending)
     free(pending);
 }
 
+static void set_name(struct redis_pending *pending, const char *name, size_t len)
+{
+    const size_t room = sizeof pending->name - 1;
+
+    memcpy(pending->name, name, len < room ? len : room);
+}
+
 /* Puts pending, whose answer is still to come, at the end of the queue and its bytes into hiredis'
  * buffer, which leaves with the next turn of the loop. */
 static enum gh_err enqueue(struct gh_redis *redis, struct redis_pending *pending,
@@ -60,6 +67,7 @@ enum gh_err redis_send(struct gh_redis *redis, gh_redis_fn fn, void *ctx, int ar
     if (pending == NULL) return GH_ERR_NOMEM;
     pending->fn = fn;
     pending->ctx = ctx;
+    set_name(pending, argv[0], argv_len[0]);
     err = format(argc, argv, argv_len, &command, &len);
     if (err == GH_OK) {
         err = enqueue(redis, pending, command, len);
@@ -186,6 +194,7 @@ enum gh_err gh_redis_script(struct gh_redis *redis, struct gh_script *script, gh
     pending->fn = fn;
     pending->ctx = ctx;
     pending->script = script;
+    set_name(pending, script->name, strlen(script->name));
     err = script_format(script, key_count, argc, argv, argv_len, pending);
     if (err == GH_OK && loaded->seq == 0) err = script_load(redis, loaded);
     if (err == GH_OK) err = enqueue(redis, pending, pending->command, pending->command_len);
@@ -219,14 +228,14 @@ static void log_error(struct gh_redis *redis, const struct redis_pending *pendin
     const int64_t now_ms = gh_clock_mono_ms();
     const char *args = strstr(reply->str, ", with args"); /* "unknown command" echoes them: not ours
                                                              to log */
-    char text[160];
+    char name[64], text[160];
 
     if (redis->error_logged_ms != 0 && now_ms - redis->error_logged_ms < ERROR_LOG_EVERY_MS) {
         redis->errors_unlogged++;
         return;
     }
-    gh_log(GH_LOG_ERROR, "redis_error", "script=%s error=%s more=%u",
-           pending->script != NULL ? pending->script->name : "-",
+    gh_log(GH_LOG_ERROR, "redis_error", "command=%s error=%s more=%u",
+           gh_log_quote(name, sizeof name, pending->name, strlen(pending->name)),
            gh_log_quote(text, sizeof text, reply->str,
                         args != NULL ? (size_t)(args - reply->str) : (size_t)reply->len),
            redis->errors_unlogged);

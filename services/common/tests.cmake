@@ -1,0 +1,8 @@
+# Unit tests and fuzz targets of what infra.cmake lists.
+add_library(gh_test_support STATIC EXCLUDE_FROM_ALL
+  ${PROJECT_SOURCE_DIR}/tests/support/redis_server.c)
+target_include_directories(gh_test_support PUBLIC ${PROJECT_SOURCE_DIR}/tests)
+target_link_libraries(gh_test_support PUBLIC gh_flags PkgConfig::HIREDIS)
+
+gh_add_unit_test(common test_redis LINK gh_test_support)
+gh_add_unit_test(common test_redis_fake)
