@@ -6,3 +6,6 @@ target_link_libraries(gh_test_support PUBLIC gh_flags PkgConfig::HIREDIS)
 
 gh_add_unit_test(common test_redis LINK gh_test_support)
 gh_add_unit_test(common test_redis_fake)
+gh_add_unit_test(common test_log)
+gh_add_unit_test(common test_metrics)
+gh_add_unit_test(common test_random)
