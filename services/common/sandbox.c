@@ -165,6 +165,10 @@ static const char *const pure_allowed[] = {
     "membarrier",
     "sched_yield",
     "sched_getaffinity",
+    "sched_getparam", /* ZeroMQ's threads ask when they start, which may be after us */
+    "sched_getscheduler",
+    "sched_get_priority_min",
+    "sched_get_priority_max",
     "gettid",
     "getpid",
     "getppid",
