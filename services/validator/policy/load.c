@@ -1,0 +1,180 @@
+/* One YAML file -> one policy_route. */
+#include "policy/policy_internal.h"
+
+#include <string.h>
+
+/* --- roles ------------------------------------------------------------------------------------ */
+
+static bool word_valid(const char *text)
+{
+    size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-");
+
+    return len > 0 && len <= POLICY_NAME_MAX && text[len] == '\0';
+}
+
+static enum gh_err add_role(struct bind *bind, const struct ynode *node, uint64_t *roles)
+{
+    struct policy *policy = ((struct load *)bind->ctx)->policy;
+    const char *text = "";
+    uint32_t bit = 0;
+    enum gh_err err = bind_text(bind, node, &text);
+
+    if (err != GH_OK) return err;
+    if (strcmp(text, "*") != 0 && !word_valid(text))
+        return bind_fail(bind, node, "a role is 1 to %d of A-Z a-z 0-9 _ . : -, or \"*\" for all",
+                         POLICY_NAME_MAX);
+    while (bit < policy->n_roles && strcmp(policy->roles[bit], text) != 0)
+        bit++;
+    if (bit == policy->n_roles) {
+        if (bit > POLICY_ROLES_MAX)
+            return bind_fail(bind, node, "more than %d different roles in all policies",
+                             POLICY_ROLES_MAX);
+        policy->roles[policy->n_roles++] = text;
+    }
+    *roles |= (uint64_t)1 << bit;
+    return GH_OK;
+}
+
+static enum gh_err bind_roles(struct bind *bind, const struct ynode *node, void *target)
+{
+    enum gh_err err = GH_OK;
+
+    if (node->kind == Y_SCALAR) return add_role(bind, node, target);
+    if (node->kind != Y_SEQUENCE) return bind_fail(bind, node, "a list of roles was expected");
+    for (const struct ynode *n = node->first; err == GH_OK && n != NULL; n = n->next)
+        err = add_role(bind, n, target);
+    return err;
+}
+
+/* --- types ------------------------------------------------------------------------------------ */
+
+static const char *const csrf_choices[] = { "required", "exempt", NULL };
+
+static enum gh_err bind_csrf(struct bind *bind, const struct ynode *node, void *target)
+{
+    uint32_t index = 0;
+    enum gh_err err = bind_choice(bind, node, csrf_choices, &index);
+
+    if (err == GH_OK) *(bool *)target = index == 1;
+    return err;
+}
+
+#define TYPE(member) offsetof(struct policy_type, member)
+
+static const struct pfield type_fields[] = {
+    { "send", P_FN, TYPE(send), .fn = bind_roles },
+    { "receive", P_FN, TYPE(receive), .fn = bind_roles },
+    { "rate", P_TEXT, TYPE(rate), .min = 0, .max = POLICY_NAME_MAX },
+    { "csrf", P_FN, TYPE(csrf_exempt), .fn = bind_csrf },
+    { "max_bytes", P_BYTES, TYPE(max_bytes), .min = 2, .max = GH_JSON_MAX_BYTES },
+    { NULL },
+};
+
+static enum gh_err bind_types(struct bind *bind, const struct ynode *node, void *target)
+{
+    struct policy_route *route = target;
+    enum gh_err first = GH_OK;
+    uint32_t i = 0;
+
+    if (node->kind != Y_MAPPING || node->count == 0)
+        return bind_fail(bind, node, "a mapping of message types was expected");
+    if (node->count > POLICY_TYPES_MAX)
+        return bind_fail(bind, node, "more than %d types", POLICY_TYPES_MAX);
+    route->types = gh_arena_alloc(bind->arena, node->count * sizeof *route->types);
+    if (route->types == NULL) return GH_ERR_NOMEM;
+    route->n_types = node->count;
+    for (const struct ynode *n = node->first; n != NULL; n = n->next) {
+        struct policy_type *type = &route->types[i++];
+        enum gh_err err;
+
+        *type = (struct policy_type){ .name = n->key,
+                                      .name_len = (uint32_t)strlen(n->key),
+                                      .rate = "",
+                                      .max_bytes = GH_JSON_MAX_BYTES };
+        err = word_valid(n->key)
+                  ? bind_mapping(bind, n, type_fields, type)
+                  : bind_fail(bind, n, "a type is 1 to %d of A-Z a-z 0-9 _ . : -", POLICY_NAME_MAX);
+        type->rate_len = (uint32_t)strlen(type->rate);
+        if (err == GH_ERR_NOMEM) return err;
+        if (first == GH_OK) first = err;
+    }
+    return first;
+}
+
+static enum gh_err index_types(struct bind *bind, struct policy_route *route)
+{
+    uint32_t slots = 8;
+
+    while (slots < route->n_types * 4)
+        slots *= 2;
+    route->slots = gh_arena_alloc(bind->arena, slots * sizeof *route->slots);
+    if (route->slots == NULL) return GH_ERR_NOMEM;
+    memset(route->slots, 0, slots * sizeof *route->slots);
+    route->slot_mask = slots - 1;
+    for (uint32_t i = 0; i < route->n_types; i++) {
+        uint32_t at = policy_hash(route->types[i].name, route->types[i].name_len);
+
+        while (route->slots[at & route->slot_mask] != 0)
+            at++;
+        route->slots[at & route->slot_mask] = (uint16_t)(i + 1);
+    }
+    return GH_OK;
+}
+
+/* --- limits ----------------------------------------------------------------------------------- */
+
+#define LIMIT(member) offsetof(struct gh_json_limits, member)
+
+static const struct pfield limit_fields[] = {
+    { "depth", P_U32, LIMIT(max_depth), .min = 2, .max = 256 },
+    { "values", P_U32, LIMIT(max_nodes), .min = 8, .max = 1 << 20 },
+    { "members", P_U32, LIMIT(max_members), .min = 5, .max = 1 << 16 },
+    { "items", P_U32, LIMIT(max_items), .min = 1, .max = 1 << 20 },
+    { "string", P_BYTES, LIMIT(max_string_bytes), .min = 64, .max = GH_JSON_MAX_BYTES },
+    { "key", P_BYTES, LIMIT(max_key_bytes), .min = 16, .max = 1 << 16 },
+    { "number", P_BYTES, LIMIT(max_number_chars), .min = 16, .max = 1024 },
+    { NULL },
+};
+
+static enum gh_err bind_limits(struct bind *bind, const struct ynode *node, void *target)
+{
+    return bind_mapping(bind, node, limit_fields, target);
+}
+
+/* --- the file --------------------------------------------------------------------------------- */
+
+#define ROUTE(member) offsetof(struct policy_route, member)
+
+static const struct pfield route_fields[] = {
+    { "route", P_TEXT, ROUTE(name), .min = 1, .max = POLICY_NAME_MAX },
+    { "max_bytes", P_BYTES, ROUTE(limits.max_bytes), .min = 2, .max = 1 << 20 },
+    { "limits", P_FN, ROUTE(limits), .fn = bind_limits },
+    { "types", P_FN, 0, .fn = bind_types },
+    { NULL },
+};
+
+enum gh_err policy_load_file(struct load *load, const struct bundle_file *file)
+{
+    struct policy *policy = load->policy;
+    struct policy_route *route = &policy->routes[policy->n_routes];
+    const struct ynode *root = NULL;
+    enum gh_err err;
+
+    load->bind.file = file->name;
+    load->route = route;
+    *route = (struct policy_route){ .limits = gh_json_limits_default };
+    route->limits.refuse_nul = true; /* what C programs downstream would cut the text at */
+    err = yaml_tree(policy->arena, file->name, file->data, file->len, load->bind.report, &root);
+    if (err == GH_OK) err = bind_mapping(&load->bind, root, route_fields, route);
+    if (err != GH_OK) return err;
+    if (route->name == NULL || route->types == NULL)
+        return bind_fail(&load->bind, root, "%s is missing",
+                         route->name == NULL ? "route" : "types");
+    route->name_len = (uint32_t)strlen(route->name);
+    if (policy_find_route(policy, route->name, route->name_len) != NULL)
+        return bind_fail(&load->bind, yaml_find(root, "route"),
+                         "another file has the policy of route \"%s\"", route->name);
+    err = index_types(&load->bind, route);
+    if (err == GH_OK) policy->n_routes++;
+    return err;
+}

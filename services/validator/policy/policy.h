@@ -1,0 +1,66 @@
+/*
+ * policy - what the messages of each route may be: the bundle's YAML files, compiled.
+ *
+ * Every *.yaml at the top of the folder is the policy of one route. A policy with any mistake does
+ * not load; the report names all of them. Once loaded it never changes and needs no memory but its
+ * own. README.md in deploy/policies describes the form.
+ *
+ * Roles are bits: bit 0 is everybody ("*"), the others are the names that occur in the policies.
+ */
+#ifndef VALIDATOR_POLICY_H
+#define VALIDATOR_POLICY_H
+
+#include "common/json/limits.h"
+#include "policy/bundle.h"
+#include "policy/report.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define POLICY_NAME_MAX  64 /* bytes of a type's, route's, role's or rate class's name */
+#define POLICY_TYPES_MAX 1024
+#define POLICY_ROLES_MAX 63
+
+struct policy_type {
+    const char *name;
+    uint32_t name_len;
+    uint64_t send;    /* roles that may send it to the application */
+    uint64_t receive; /* roles it may be sent to */
+    const char *rate; /* rate class; "" none */
+    uint32_t rate_len;
+    uint32_t max_bytes; /* of the whole message */
+    bool csrf_exempt;
+};
+
+struct policy_route {
+    const char *name;
+    uint32_t name_len;
+    struct gh_json_limits limits;
+    struct policy_type *types; /* in file order */
+    uint32_t n_types;
+    uint16_t *slots; /* open addressing by name; types' index + 1 */
+    uint32_t slot_mask;
+};
+
+struct policy;
+
+/* On GH_OK the caller owns *ret_policy. Errors: GH_ERR_CONFIG with the report filled;
+ * GH_ERR_NOMEM. */
+GH_NODISCARD enum gh_err policy_load(const struct bundle *bundle, struct report *report,
+                                     struct policy **ret_policy);
+void policy_free(struct policy *policy);
+
+uint64_t policy_version(const struct policy *policy); /* the bundle's digest */
+uint32_t policy_route_count(const struct policy *policy);
+const struct policy_route *policy_route_at(const struct policy *policy, uint32_t i);
+
+/* NULL: no such route, or type. */
+const struct policy_route *policy_find_route(const struct policy *policy, const void *name,
+                                             size_t len);
+const struct policy_type *policy_find_type(const struct policy_route *route, const char *name,
+                                           size_t len);
+
+/* Bits of a comma-separated list; names the policy does not know give none. Bit 0 is always set. */
+uint64_t policy_roles(const struct policy *policy, const char *list, size_t len);
+
+#endif

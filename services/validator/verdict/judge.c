@@ -1,0 +1,223 @@
+#include "verdict/judge.h"
+
+#include "common/json/tape.h"
+#include "common/json/writer.h"
+#include "verdict/envelope.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OUT_MAX_BYTES   (32u << 20) /* of one batch; the handler holds the answer to far less */
+#define EDITS_MAX_BYTES (16u << 20)
+
+struct judge {
+    const struct policy *policy;
+    struct gh_tape tape;
+    struct gh_json_edits edits;
+    struct gh_buf out;
+};
+
+/* What is being judged right now. */
+struct trial {
+    struct judge *judge;
+    const struct judge_context *context;
+    const struct judge_item *item;
+    struct judgement *result;
+    struct envelope env;
+};
+
+enum gh_err judge_new(const struct policy *policy, struct judge **ret_judge)
+{
+    struct judge *judge = calloc(1, sizeof *judge);
+
+    if (judge == NULL) return GH_ERR_NOMEM;
+    judge->policy = policy;
+    gh_tape_init(&judge->tape);
+    gh_json_edits_init(&judge->edits, EDITS_MAX_BYTES);
+    gh_buf_init(&judge->out, OUT_MAX_BYTES);
+    *ret_judge = judge;
+    return GH_OK;
+}
+
+void judge_free(struct judge *judge)
+{
+    if (judge == NULL) return;
+    gh_tape_done(&judge->tape);
+    gh_json_edits_done(&judge->edits);
+    gh_buf_done(&judge->out);
+    free(judge);
+}
+
+void judge_begin(struct judge *judge)
+{
+    gh_buf_reset(&judge->out);
+}
+
+const char *judge_bytes(const struct judge *judge)
+{
+    return judge->out.data;
+}
+
+/* --- answers ---------------------------------------------------------------------------------- */
+
+/* Without memory the verdict stands and its reason is lost. */
+static struct judge_span keep(struct judge *judge, const void *bytes, size_t len)
+{
+    struct judge_span span = { judge->out.len, len };
+
+    if (gh_buf_append(&judge->out, bytes, len) != GH_OK) span.len = 0;
+    return span;
+}
+
+static void refuse(struct trial *t, enum gh_code code, const char *rule, const char *pointer)
+{
+    t->result->code = code;
+    t->result->rule = keep(t->judge, rule, strlen(rule));
+    t->result->pointer = keep(t->judge, pointer, strlen(pointer));
+}
+
+/* The id as canonical string content: what an answer to the client can carry as it is. */
+static struct judge_span keep_id(struct trial *t)
+{
+    const struct gh_tape *tape = &t->judge->tape;
+    const struct gh_node *node = &tape->nodes[t->env.id];
+    struct judge_span span;
+
+    if (node->flags & GH_NODE_VERBATIM) return keep(t->judge, tape->src + node->off, node->len);
+    span.off = t->judge->out.len + 1;
+    if (gh_json_write(tape, t->env.id, NULL, &t->judge->out) != GH_OK)
+        return (struct judge_span){ 0, 0 };
+    span.len = t->judge->out.len - span.off - 1;
+    return span;
+}
+
+/* --- the steps -------------------------------------------------------------------------------- */
+
+static bool judge_json(struct trial *t)
+{
+    struct judge *judge = t->judge;
+    enum gh_json_err err =
+        gh_tape_parse(&judge->tape, t->item->data, t->item->len, &t->context->route->limits);
+
+    if (err == GH_JSON_OK) return true;
+    refuse(t,
+           err == GH_JSON_TOO_BIG ? GH_CODE_TOO_LARGE
+           : err == GH_JSON_UTF8  ? GH_CODE_BAD_UTF8
+           : err == GH_JSON_NOMEM ? GH_CODE_INTERNAL
+                                  : GH_CODE_BAD_JSON,
+           gh_json_err_text(err), "");
+    return false;
+}
+
+static bool judge_envelope(struct trial *t)
+{
+    const struct gh_tape *tape = &t->judge->tape;
+    struct envelope_problem problem = envelope_read(tape, &t->env);
+
+    if (t->env.id != GH_TAPE_NONE) {
+        t->result->id = keep_id(t);
+        if (t->result->id.len > ENVELOPE_ID_MAX) {
+            t->result->id.len = 0;
+            if (problem.rule == NULL)
+                problem = (struct envelope_problem){
+                    "envelope: id is longer than 64 bytes as canonical text", "/id"
+                };
+        }
+    }
+    if (problem.rule == NULL) return true;
+    refuse(t, GH_CODE_BAD_ENVELOPE, problem.rule, problem.pointer);
+    return false;
+}
+
+static bool judge_type(struct trial *t)
+{
+    const struct gh_tape *tape = &t->judge->tape;
+    char scratch[ENVELOPE_TYPE_MAX];
+    size_t len;
+    const char *name = gh_tape_str(tape, t->env.type, scratch, &len);
+    const struct policy_type *type = policy_find_type(t->context->route, name, len);
+
+    if (type == NULL) {
+        refuse(t, GH_CODE_UNKNOWN_TYPE, "type: not in the policy of this route", "/type");
+        return false;
+    }
+    t->result->type = type;
+    if (t->item->len <= type->max_bytes) return true;
+    refuse(t, GH_CODE_TOO_LARGE, "type: more bytes than this type may have", "");
+    return false;
+}
+
+static bool token_equal(const char *given, size_t given_len, const char *token, size_t len)
+{
+    return len > 0 && given_len == len && CRYPTO_memcmp(given, token, len) == 0;
+}
+
+static bool judge_csrf(struct trial *t)
+{
+    const struct judge_context *context = t->context;
+    char scratch[ENVELOPE_CSRF_MAX];
+    const char *given;
+    bool current, previous;
+    size_t len;
+
+    if (t->result->type->csrf_exempt || t->item->outbound) return true;
+    if (t->env.csrf == GH_TAPE_NONE) {
+        refuse(t, GH_CODE_CSRF, "csrf: csrfToken is missing", "");
+        return false;
+    }
+    given = gh_tape_str(&t->judge->tape, t->env.csrf, scratch, &len);
+    current = token_equal(given, len, context->csrf, context->csrf_len);
+    previous = token_equal(given, len, context->csrf_previous, context->csrf_previous_len);
+    if (current || previous) return true;
+    refuse(t, GH_CODE_CSRF, "csrf: csrfToken is wrong", "/csrfToken");
+    return false;
+}
+
+static bool judge_role(struct trial *t)
+{
+    const struct policy_type *type = t->result->type;
+    uint64_t may = t->item->outbound ? type->receive : type->send;
+
+    if ((may & t->context->roles) != 0) return true;
+    refuse(t, GH_CODE_ROLE,
+           t->item->outbound ? "role: may not receive this type" : "role: may not send this type",
+           "/type");
+    return false;
+}
+
+static bool write_output(struct trial *t)
+{
+    struct judge *judge = t->judge;
+    size_t before = judge->out.len;
+    const struct gh_json_edits *edits = NULL;
+    enum gh_err err = GH_OK;
+
+    if (t->env.csrf != GH_TAPE_NONE) { /* the application never sees it */
+        gh_json_edits_reset(&judge->edits);
+        err = gh_json_edit_drop(&judge->edits, &judge->tape, t->env.csrf - 1);
+        edits = &judge->edits;
+    }
+    if (err == GH_OK) err = gh_json_write(&judge->tape, 0, edits, &judge->out);
+    if (err != GH_OK) {
+        refuse(t, GH_CODE_INTERNAL, gh_err_text(err), "");
+        return false;
+    }
+    t->result->output = (struct judge_span){ before, judge->out.len - before };
+    return true;
+}
+
+void judge_message(struct judge *judge, const struct judge_context *context,
+                   const struct judge_item *item, struct judgement *ret_judgement)
+{
+    struct trial t = { judge, context, item, ret_judgement, { 0 } };
+
+    *ret_judgement = (struct judgement){ .code = GH_CODE_OK };
+    if (context->route == NULL)
+        refuse(&t, GH_CODE_NOT_FOUND, "route: no policy has this name", "");
+    else if (item->binary)
+        refuse(&t, GH_CODE_BINARY, "binary: not allowed on this route", "");
+    else
+        (void)(judge_json(&t) && judge_envelope(&t) && judge_type(&t) && judge_csrf(&t) &&
+               judge_role(&t) && write_output(&t));
+}

@@ -1,0 +1,58 @@
+/*
+ * judge - one message in, one verdict out; the heart of the validator.
+ *
+ * Pure: the same item under the same policy gives the same verdict. No clock, no I/O, and no
+ * allocation per message once its buffers are warm. What it gives back are spans of one buffer
+ * that grows through a batch, so that a whole batch is answered without a copy: judge_begin()
+ * starts the next one. The client's own bytes are never an output.
+ *
+ * Order of judgement: size, JSON, envelope, type, CSRF token, role, content. Not thread-safe.
+ */
+#ifndef VALIDATOR_JUDGE_H
+#define VALIDATOR_JUDGE_H
+
+#include "common/code.h"
+#include "policy/policy.h"
+
+#include <stddef.h>
+
+struct judge;
+
+GH_NODISCARD enum gh_err judge_new(const struct policy *policy, struct judge **ret_judge);
+void judge_free(struct judge *judge);
+
+struct judge_context {
+    const struct policy_route *route; /* NULL: no such route; its items are GH_CODE_NOT_FOUND */
+    uint64_t roles;                   /* policy_roles() */
+    const char *csrf, *csrf_previous; /* of the session; either may be empty */
+    size_t csrf_len, csrf_previous_len;
+};
+
+struct judge_item {
+    const void *data;
+    size_t len;
+    bool binary;
+    bool outbound;   /* application to client */
+    uint64_t now_ms; /* wall clock */
+};
+
+struct judge_span { /* into judge_bytes(), until the next judge_begin() */
+    size_t off, len;
+};
+
+struct judgement {
+    enum gh_code code;
+    uint32_t score;
+    const struct policy_type *type; /* NULL: not known */
+    struct judge_span output;       /* when code is GH_CODE_OK: the canonical message */
+    struct judge_span id;           /* the client's name for it, when it could be read */
+    struct judge_span pointer;      /* to what was refused */
+    struct judge_span rule;         /* what refused it */
+};
+
+void judge_begin(struct judge *judge);
+void judge_message(struct judge *judge, const struct judge_context *context,
+                   const struct judge_item *item, struct judgement *ret_judgement);
+const char *judge_bytes(const struct judge *judge);
+
+#endif
