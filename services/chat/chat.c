@@ -97,16 +97,13 @@ static void answer_error(const struct said *said, const char *code, const char *
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-/* The decoded string member, or {NULL, 0} when it is absent or no string. Valid until the next
- * message. */
-static struct text member(const struct said *said, const char *key)
+/* A string node's decoded text, valid until the next message; {NULL, 0} without memory. */
+static struct text decoded(const struct said *said, uint32_t node)
 {
     const struct gh_tape *tape = &said->chat->tape;
     struct gh_buf *scratch = &said->chat->scratch;
-    uint32_t node = gh_tape_get(tape, said->payload, key, strlen(key));
     struct text text = { NULL, 0 };
 
-    if (node == GH_TAPE_NONE || gh_tape_kind(tape, node) != GH_JSON_STR) return text;
     if (gh_buf_reserve(scratch, gh_tape_str_len(tape, node)) != GH_OK) return text;
     text.bytes = gh_tape_str(tape, node, scratch->data + scratch->len, &text.len);
     if (text.bytes == scratch->data + scratch->len) scratch->len += text.len;
