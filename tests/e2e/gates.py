@@ -53,12 +53,12 @@ class ComposeGate:
         return done.stdout
 
     def ctl(self, *args):
-        return self.compose("run", "--rm", "-T", "ctl", *args)
+        return self.compose("run", "--rm", "--no-deps", "-T", "ctl", *args)
 
     def __enter__(self):
         self.folder = tempfile.TemporaryDirectory(prefix="gh-e2e-")
         self.ca = pathlib.Path(self.folder.name) / "ca.crt"
-        self.ca.write_text(self.compose("run", "--rm", "-T", "--entrypoint", "cat", "ctl",
+        self.ca.write_text(self.compose("run", "--rm", "--no-deps", "-T", "--entrypoint", "cat", "ctl",
                                         "/etc/gatehouse/private/tls/ca.crt"))
         self.tokens = {}
         return self
