@@ -6,6 +6,7 @@
  *   config_scalar  text -> numbers, durations, sizes, and back for messages
  *   config_text    ${...}, paths, secret files
  *   config_report  messages, nearest known word, memory
+ *   config_value   one field from environment, file or default
  *   config_bind    the walk over field tables
  *   config_load    the file, its top level, the life of a gh_config
  */
@@ -114,5 +115,33 @@ enum gh_err cfg_path(struct gh_config *config, const struct cfg_where *where, co
                      const char **ret_path);
 enum gh_err cfg_secret(struct gh_config *config, const struct cfg_where *where, const char *text,
                        struct gh_config_secret *ret_secret);
+
+/* config_value */
+struct cfg_bind {
+    struct gh_config *config;
+    unsigned errors;
+    bool out_of_memory;
+};
+
+struct cfg_slot { /* one field to fill */
+    const struct gh_config_field *field;
+    void *out;
+    struct cfg_where where;
+    bool env_ok; /* not inside a list of structs */
+};
+
+#define CFG_REPORT(b, slot, ...)                                                                   \
+    do {                                                                                           \
+        cfg_report((b)->config, &(slot)->where, __VA_ARGS__);                                      \
+        (b)->errors++;                                                                             \
+    } while (0)
+
+void cfg_bind_failed(struct cfg_bind *b, enum gh_err err);
+bool cfg_in_range(struct cfg_bind *b, const struct cfg_slot *slot, uint64_t value,
+                  const char *what);
+bool cfg_is_empty(const struct cfg_node *node);          /* `key:` with nothing, ~ or null */
+const char *cfg_shape_name(const struct cfg_node *node); /* "a list" */
+/* Any kind but structs and maps of structs. */
+void cfg_bind_value(struct cfg_bind *b, struct cfg_slot *slot, const struct cfg_node *node);
 
 #endif

@@ -10,6 +10,7 @@ target_sources(gh_common PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/config_report.c
   ${CMAKE_CURRENT_LIST_DIR}/config_scalar.c
   ${CMAKE_CURRENT_LIST_DIR}/config_text.c
+  ${CMAKE_CURRENT_LIST_DIR}/config_value.c
   ${CMAKE_CURRENT_LIST_DIR}/log.c
   ${CMAKE_CURRENT_LIST_DIR}/metrics.c
   ${CMAKE_CURRENT_LIST_DIR}/random.c
