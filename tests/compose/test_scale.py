@@ -161,7 +161,7 @@ def test_scale_out(gate):
             await loop.run_in_executor(None, all_talk_on, talkers)
             held = await loop.run_in_executor(None, gate.connections)
             assert len(held) == 3 and all(held.values()), held
-            judged = {c[:12]: gate.metric(c, "gatehouse_validator_items_total") for c in gate.containers("validator")}
+            judged = {c[:12]: gate.metric(c, "gatehouse_validator_verdicts_total") for c in gate.containers("validator")}
             assert len(judged) == 3 and all(judged.values()), judged
         finally:
             for talker in talkers:
