@@ -67,7 +67,7 @@ enum gh_err redis_send(struct gh_redis *redis, gh_redis_fn fn, void *ctx, int ar
     if (pending == NULL) return GH_ERR_NOMEM;
     pending->fn = fn;
     pending->ctx = ctx;
-    set_name(pending, argv[0], argv_len[0]);
+    set_name(pending, argv[0], argv_len != NULL ? argv_len[0] : strlen(argv[0]));
     err = format(argc, argv, argv_len, &command, &len);
     if (err == GH_OK) {
         err = enqueue(redis, pending, command, len);
