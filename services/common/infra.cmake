@@ -18,4 +18,6 @@ target_sources(gh_common PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/redis_command.c
   ${CMAKE_CURRENT_LIST_DIR}/redis_poll.c
   ${CMAKE_CURRENT_LIST_DIR}/sandbox.c)
-include(${CMAKE_CURRENT_LIST_DIR}/tests.cmake)
+if(GH_TESTS)
+  include(${CMAKE_CURRENT_LIST_DIR}/tests.cmake)
+endif()
