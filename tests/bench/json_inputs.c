@@ -108,6 +108,50 @@ static void escaped(struct gh_buf *b, size_t bytes)
     add(b, "\"}}");
 }
 
+/* ---- the most expensive texts we know how to make, within the default limits ---- */
+
+static void repeated(struct gh_buf *b, const char *open, const char *part, const char *close,
+                     unsigned n)
+{
+    add(b, "%s", open);
+    for (unsigned i = 0; i < n; i++)
+        add(b, "%s%s", i ? "," : "", part);
+    add(b, "%s", close);
+}
+
+/* Objects of 16 members whose keys share their first bytes and differ in the last, in escapes. */
+static void twins(struct gh_buf *b, unsigned n, const char *stem)
+{
+    add(b, "[");
+    for (unsigned i = 0; i < n; i++) {
+        add(b, "%s{", i ? "," : "");
+        for (unsigned k = 0; k < 16; k++)
+            add(b, "%s\"%s\\u00%02x\":0", k ? "," : "", stem, 0x40 + k);
+        add(b, "}");
+    }
+    add(b, "]");
+}
+
+static void wide_objects(struct gh_buf *b, unsigned objects, unsigned keys)
+{
+    add(b, "[");
+    for (unsigned i = 0; i < objects; i++) {
+        add(b, "%s{", i ? "," : "");
+        for (unsigned k = 0; k < keys; k++)
+            add(b, "%s\"%x\":0", k ? "," : "", k);
+        add(b, "}");
+    }
+    add(b, "]");
+}
+
+static void text_of(struct gh_buf *b, const char *part, size_t bytes)
+{
+    add(b, "[\"");
+    while (b->len < bytes)
+        add(b, "%s", part);
+    add(b, "\"]");
+}
+
 size_t json_inputs_make(struct json_input inputs[JSON_INPUTS_MAX])
 {
     struct gh_buf b;
@@ -133,6 +177,20 @@ size_t json_inputs_make(struct json_input inputs[JSON_INPUTS_MAX])
     INPUT("escapes 64 KiB", escaped(&b, 65000));
     INPUT("numbers 64 KiB", numbers(&b, 65000));
     INPUT("1000 keys", unique_keys(&b, 1000));
+    INPUT("worst: one-digit numbers", repeated(&b, "[", "1", "]", 16383));
+    INPUT("worst: empty objects", repeated(&b, "[", "{}", "]", 16383));
+    INPUT("worst: nested",
+          repeated(&b, "[", "[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]", "]", 560));
+    INPUT("worst: objects of 16 keys", wide_objects(&b, 480, 16));
+    INPUT("worst: objects of 17 keys", wide_objects(&b, 450, 17));
+    INPUT("worst: objects of 1000 keys", wide_objects(&b, 8, 1000));
+    INPUT("worst: escaped keys alike", twins(&b, 170, "aaaaaaaaaaa"));
+    INPUT("worst: short escaped keys", twins(&b, 260, ""));
+    INPUT("worst: escapes of 2 bytes", text_of(&b, "\\/", 65000));
+    INPUT("worst: escape and letter", text_of(&b, "\\na", 65000));
+    INPUT("worst: \\u of 2 bytes", text_of(&b, "\\u00e9", 65000));
+    INPUT("worst: 1 and 4 byte UTF-8", text_of(&b, "a\xF0\x9F\x98\x80", 65000));
+    INPUT("worst: blanks", repeated(&b, "[", " \t0 ", "]", 13000));
 #undef INPUT
     return n;
 }

@@ -12,7 +12,7 @@ struct json_input {
     size_t len;
 };
 
-#define JSON_INPUTS_MAX 16
+#define JSON_INPUTS_MAX 32
 
 /* Returns how many; 0 without memory. */
 size_t json_inputs_make(struct json_input inputs[JSON_INPUTS_MAX]);

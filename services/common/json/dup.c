@@ -1,7 +1,7 @@
 /*
  * Equal keys within one object, in linear time whatever the keys.
  *
- * Small objects: each key against each, by 64 bits of it. Large ones: a table under a polynomial
+ * Small objects: each key against each, by 32 bits of it. Large ones: a table under a polynomial
  * hash over the prime field 2^61 - 1 at a random point (Carter and Wegman). Two different strings
  * of at most n 7-byte words collide for at most n + 1 of the 2^61 points, whoever chose the
  * strings, so nobody who does not know the point can make collisions; that is a theorem, not a hope
@@ -25,28 +25,45 @@ static uint64_t mul61(uint64_t a, uint64_t b)
     return r >= PRIME61 ? r - PRIME61 : r;
 }
 
-/* 7 bytes little-endian, for n in 0..7. */
-static uint64_t word7(const char *p, size_t n)
+static const uint64_t low_bytes[9] = {
+    0,
+    0xFF,
+    0xFFFF,
+    0xFFFFFF,
+    0xFFFFFFFF,
+    0xFFFFFFFFFF,
+    0xFFFFFFFFFFFF,
+    0xFFFFFFFFFFFFFF,
+    0xFFFFFFFFFFFFFFFF,
+};
+
+/* The first n bytes (0 to 8) at p, little-endian; `left` is how many may be read. */
+static inline uint64_t first_bytes(const char *p, size_t n, size_t left)
 {
     uint64_t w = 0;
 
-    memcpy(&w, p, n);
+    if (__builtin_expect(left >= 8, 1))
+        memcpy(&w, p, 8);
+    else
+        memcpy(&w, p, n);
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
     w = __builtin_bswap64(w);
 #endif
-    return w;
+    return w & low_bytes[n];
 }
 
-static uint64_t hash_plain(const char *p, size_t len, uint64_t point)
+/* left: bytes that may be read from p, at least len. */
+static uint64_t hash_plain(const char *p, size_t len, size_t left, uint64_t point)
 {
     uint64_t h = len + 1;
 
     while (len >= 7) {
-        h = mul61(h, point) + word7(p, 7);
+        h = mul61(h, point) + first_bytes(p, 7, left);
         p += 7;
         len -= 7;
+        left -= 7;
     }
-    return mul61(mul61(h, point) + word7(p, len), point);
+    return mul61(mul61(h, point) + first_bytes(p, len, left), point);
 }
 
 static uint64_t hash_escaped(const char *p, const char *end, size_t len, uint64_t point)
@@ -65,12 +82,12 @@ static uint64_t hash_escaped(const char *p, const char *end, size_t len, uint64_
             part[n++] = *p++;
         }
         if (n >= 7) {
-            h = mul61(h, point) + word7(part, 7);
+            h = mul61(h, point) + first_bytes(part, 7, sizeof part);
             n -= 7;
             memmove(part, part + 7, n);
         }
     }
-    return mul61(mul61(h, point) + word7(part, n), point);
+    return mul61(mul61(h, point) + first_bytes(part, n, sizeof part), point);
 }
 
 /* Spreads the field's element over 64 bits; one to one. */
@@ -81,7 +98,7 @@ static uint64_t spread(uint64_t h, const uint64_t seed[2])
 
 uint64_t gh_json_hash_bytes(const void *bytes, size_t len, const uint64_t seed[2])
 {
-    return spread(hash_plain(bytes, len, seed[0] & PRIME61), seed);
+    return spread(hash_plain(bytes, len, len, seed[0] & PRIME61), seed);
 }
 
 uint64_t gh_json_hash_str(const struct gh_tape *tape, uint32_t str, const uint64_t seed[2])
@@ -91,80 +108,77 @@ uint64_t gh_json_hash_str(const struct gh_tape *tape, uint32_t str, const uint64
     uint64_t point = seed[0] & PRIME61;
     uint64_t h = node->flags & GH_NODE_ESCAPED
                      ? hash_escaped(p, p + node->len, node->len - node->count, point)
-                     : hash_plain(p, node->len, point);
+                     : hash_plain(p, node->len, tape->src_len - node->off, point);
 
     return spread(h, seed);
 }
 
-/* Differs for keys that differ in length or in their first 8 bytes, mostly also for others. */
-static uint64_t fingerprint(const struct gh_tape *tape, const struct gh_node *node)
+/* The first 8 decoded bytes of a key with escapes. */
+static __attribute__((noinline)) uint64_t first_decoded(const char *p, const char *end)
 {
-    static const uint64_t keep[9] = {
-        0,
-        0xFF,
-        0xFFFF,
-        0xFFFFFF,
-        0xFFFFFFFF,
-        0xFFFFFFFFFF,
-        0xFFFFFFFFFFFF,
-        0xFFFFFFFFFFFFFF,
-        0xFFFFFFFFFFFFFFFF,
-    };
-    uint64_t first = 0;
-    uint32_t len = node->len;
-    char part[8];
-    const char *p = tape->src + node->off;
+    char part[12] = { 0 };
+    unsigned n = 0;
 
-    if (node->flags & GH_NODE_ESCAPED) { /* rare: the first 8 decoded bytes and the length */
-        const char *end = p + node->len;
-        size_t n = 0;
+    while (p < end && n < 8) {
+        unsigned m;
 
-        memset(part, 0, sizeof part);
-        while (p < end && n < 8) {
-            char enc[4] = { *p };
-            unsigned m = 1;
-
-            if (*p == '\\') {
-                uint32_t cp;
-
-                p = gh_json_escape_decode(p, &cp);
-                m = gh_utf8_encode(cp, enc);
-            } else {
-                p++;
-            }
-            for (unsigned i = 0; i < m && n < 8; i++)
-                part[n++] = enc[i];
-        }
-        memcpy(&first, part, 8);
-        return first ^ (uint64_t)(len - node->count) << 56;
+        p = gh_json_next_piece(p, part + n, &m);
+        n += m;
     }
-    if (node->off + 8 <= tape->src_len)
-        memcpy(&first, p, 8);
+    return first_bytes(part, n < 8 ? n : 8, sizeof part);
+}
+
+/* Not 0, and equal for equal keys. For others rarely: up to 8 bytes all of the key is in it, beyond
+ * that the seeded hash, so that nobody can make each be compared with each. */
+static inline uint32_t fingerprint(const struct gh_tape *tape, const struct gh_node *node)
+{
+    const char *p = tape->src + node->off;
+    uint32_t len = node->len - node->count;
+    uint64_t first;
+
+    if (len > 8)
+        return (uint32_t)(gh_json_hash_str(tape, (uint32_t)(node - tape->nodes), tape->seed) >>
+                          32) |
+               1;
+    if (__builtin_expect(node->flags & GH_NODE_ESCAPED, 0))
+        first = first_decoded(p, p + node->len);
     else
-        memcpy(&first, p, tape->src_len - node->off);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    first = __builtin_bswap64(__builtin_bswap64(first) & keep[len < 8 ? len : 8]);
-#else
-    first &= keep[len < 8 ? len : 8];
-#endif
-    return first ^ (uint64_t)len << 56;
+        first = first_bytes(p, len, tape->src_len - node->off);
+    return (uint32_t)((first ^ (uint64_t)len << 59) * (tape->seed[1] | 1) >> 32) | 1;
+}
+
+/* Four at a time, with whatever the compiler has for it. */
+typedef uint32_t four __attribute__((vector_size(16)));
+
+/* How many pairs (i, j) of the first n prints are equal, i == j included; n if all differ. */
+static uint32_t equal_pairs(const uint32_t *prints, unsigned n)
+{
+    four all[SMALL_MEMBERS / 4];
+    four sum = { 0 };
+
+    memcpy(all, prints, sizeof all);
+    for (unsigned i = 0; i < n; i++)
+        for (unsigned j = 0; j * 4 < n; j++)
+            sum -= (four)(all[j] == prints[i]); /* -1 where equal */
+    return sum[0] + sum[1] + sum[2] + sum[3];
 }
 
 static uint32_t find_small(const struct gh_tape *tape, uint32_t obj, uint32_t end)
 {
     const struct gh_node *nodes = tape->nodes;
-    uint64_t prints[SMALL_MEMBERS];
+    uint32_t prints[SMALL_MEMBERS] = { 0 };
     uint32_t keys[SMALL_MEMBERS];
     unsigned n = 0;
 
     for (uint32_t k = obj + 1; k < end; k = nodes[k + 1].next) {
-        uint64_t print = fingerprint(tape, &nodes[k]);
-
-        for (unsigned i = 0; i < n; i++)
-            if (prints[i] == print && gh_tape_same_str(tape, keys[i], tape, k)) return k;
-        prints[n] = print;
+        prints[n] = fingerprint(tape, &nodes[k]);
         keys[n++] = k;
     }
+    if (__builtin_expect(equal_pairs(prints, n) == n, 1)) return GH_TAPE_NONE;
+    for (unsigned j = 1; j < n; j++)
+        for (unsigned i = 0; i < j; i++)
+            if (prints[i] == prints[j] && gh_tape_same_str(tape, keys[i], tape, keys[j]))
+                return keys[j];
     return GH_TAPE_NONE;
 }
 

@@ -34,26 +34,43 @@ static char *put_escape(char *out, unsigned char c)
     return out + 5;
 }
 
+/* One escape of a checked string, spelled canonically. */
+static inline const char *recode_escape(const char *src, char **out)
+{
+    uint32_t cp;
+
+    if (src[1] != 'u' && src[1] != '/') { /* the short ones are canonical */
+        memcpy(*out, src, 2);
+        *out += 2;
+        return src + 2;
+    }
+    src = gh_json_escape_decode(src, &cp);
+    if (cp < 0x20 || cp == '"' || cp == '\\')
+        *out = put_escape(*out, (unsigned char)cp);
+    else
+        *out += gh_utf8_encode(cp, *out);
+    return src;
+}
+
 char *gh_json_recode(const char *src, size_t len, char *out)
 {
     const char *end = src + len;
 
-    while (src < end) {
-        const char *slash = memchr(src, '\\', (size_t)(end - src));
-        size_t plain = (size_t)((slash != NULL ? slash : end) - src);
+    while (end - src >= SCAN_BLOCK) {
+        uint64_t stop = scan_string_block(src).stop; /* a backslash: all else was checked */
+        size_t plain = stop ? scan_first(stop) : SCAN_BLOCK;
 
-        if (plain > 0) memcpy(out, src, plain);
+        memcpy(out, src, SCAN_BLOCK);
         out += plain;
         src += plain;
-        while (src < end && *src == '\\') {
-            uint32_t cp;
-
-            src = gh_json_escape_decode(src, &cp);
-            if (cp < 0x20 || cp == '"' || cp == '\\')
-                out = put_escape(out, (unsigned char)cp);
-            else
-                out += gh_utf8_encode(cp, out);
-        }
+        while (stop && src < end && *src == '\\')
+            src = recode_escape(src, &out);
+    }
+    while (src < end) {
+        if (*src == '\\')
+            src = recode_escape(src, &out);
+        else
+            *out++ = *src++;
     }
     return out;
 }

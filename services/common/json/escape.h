@@ -6,7 +6,9 @@
 
 #include "common/json/writer.h"
 
-/* The source of a checked string, spelled canonically; never longer. Returns past the output. */
+/* The source of a checked string, spelled canonically; never longer, but out has room for
+ * GH_JSON_RECODE_SLACK bytes more. Returns past the output. */
+#define GH_JSON_RECODE_SLACK 32
 char *gh_json_recode(const char *src, size_t len, char *out);
 
 /* Would two members of one object below node have the same key once the edits are applied? Also

@@ -147,6 +147,24 @@ ALWAYS const char *string(struct parser *ps, const char *p, struct gh_node *node
     return p + 1;
 }
 
+/*
+ * Which of 64 bits stands for a key's length and first bytes: equal keys have equal bits, so keys
+ * whose bits all differ are known to differ, which is how most objects end. All bits when it would
+ * take a closer look to say.
+ */
+ALWAYS uint64_t key_bit(const struct parser *ps, const char *p, size_t len, bool escaped)
+{
+    uint64_t w;
+
+    if (RARELY(escaped || ps->end - p < 8)) return UINT64_MAX;
+    memcpy(&w, p, 8);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    w = __builtin_bswap64(w);
+#endif
+    if (len < 8) w &= (UINT64_C(1) << len * 8) - 1;
+    return UINT64_C(1) << (((w ^ len) * 0x9E3779B97F4A7C15u) >> 58);
+}
+
 ALWAYS const char *digits(const struct parser *ps, const char *p)
 {
     while (OFTEN(p <= ps->safe)) {
@@ -206,27 +224,34 @@ ALWAYS const char *number(struct parser *ps, const char *p, struct gh_node *node
     return p;
 }
 
+static __attribute__((noinline)) const char *bad_literal(struct parser *ps, const char *p)
+{
+    const char *word = *p == 'n' ? "null" : *p == 't' ? "true" : "false";
+    unsigned same = 1;
+
+    while (p + same < ps->end && word[same] != '\0' && p[same] == word[same])
+        same++;
+    return fail(ps, GH_JSON_LITERAL, p + same >= ps->end ? ps->end : p);
+}
+
 ALWAYS const char *literal(struct parser *ps, const char *p, struct gh_node *node, uint32_t next)
 {
-    static const struct {
-        const char *word;
-        unsigned len;
-        unsigned kind;
-    } words[] = { { "null", 4, GH_JSON_NULL },
-                  { "true", 4, GH_JSON_TRUE },
-                  { "false", 5, GH_JSON_FALSE } };
-    unsigned w = *p == 'n' ? 0 : *p == 't' ? 1 : 2;
-    unsigned len = words[w].len;
+    size_t off = (size_t)(p - ps->s);
+    unsigned long left = (unsigned long)(ps->end - p);
 
-    if (RARELY((size_t)(ps->end - p) < len || memcmp(p, words[w].word, len) != 0)) {
-        unsigned same = 1;
-
-        while (p + same < ps->end && same < len && p[same] == words[w].word[same])
-            same++;
-        return fail(ps, GH_JSON_LITERAL, p + same >= ps->end ? ps->end : p);
+    if (left >= 4 && memcmp(p, "true", 4) == 0) {
+        node_set(node, off, 4, next, GH_JSON_TRUE, GH_NODE_VERBATIM, 0);
+        return p + 4;
     }
-    node_set(node, (size_t)(p - ps->s), len, next, words[w].kind, GH_NODE_VERBATIM, 0);
-    return p + len;
+    if (left >= 4 && memcmp(p, "null", 4) == 0) {
+        node_set(node, off, 4, next, GH_JSON_NULL, GH_NODE_VERBATIM, 0);
+        return p + 4;
+    }
+    if (OFTEN(left >= 5 && memcmp(p, "false", 5) == 0)) {
+        node_set(node, off, 5, next, GH_JSON_FALSE, GH_NODE_VERBATIM, 0);
+        return p + 5;
+    }
+    return bad_literal(ps, p);
 }
 
 static __attribute__((noinline)) enum gh_json_err end_parse(struct gh_tape *tape,
@@ -322,6 +347,8 @@ static enum gh_json_err parse(struct gh_tape *tape, const struct gh_json_limits 
     uint32_t depth = 0;
     uint32_t cur = 0;   /* the innermost open container */
     uint32_t count = 0; /* what it holds so far */
+    uint64_t keys = 0;  /* the key_bits of an object; all once two were the same */
+    uint64_t outer_keys[GH_JSON_MAX_DEPTH];
 
     ROOM(1);
     VALUE(done);
@@ -329,17 +356,26 @@ static enum gh_json_err parse(struct gh_tape *tape, const struct gh_json_limits 
 open_object:
     if (RARELY(depth == limits->max_depth)) FAIL(GH_JSON_TOO_DEEP);
     node_set(&nodes[n], (size_t)(p - s), count, cur, GH_JSON_OBJ, 0, 0);
-    depth++;
+    outer_keys[depth++] = keys;
     cur = n++;
     count = 0;
+    keys = 0;
     p = skip_space(&ps, p + 1);
     if (*p == '}') goto close_object;
 object_key:
     if (RARELY(*p != '"')) FAIL(GH_JSON_KEY);
     if (RARELY(count == limits->max_members)) FAIL(GH_JSON_MEMBERS);
     ROOM(2);
-    p = string(&ps, p + 1, &nodes[n], n + 1, GH_NODE_KEY, limits->max_key_bytes, GH_JSON_KEY_SIZE);
-    if (RARELY(p == NULL)) goto failed;
+    {
+        const char *key = p + 1;
+        uint64_t bit;
+
+        p = string(&ps, key, &nodes[n], n + 1, GH_NODE_KEY, limits->max_key_bytes,
+                   GH_JSON_KEY_SIZE);
+        if (RARELY(p == NULL)) goto failed;
+        bit = key_bit(&ps, key, (size_t)(p - 1 - key), nodes[n].flags & GH_NODE_ESCAPED);
+        keys = keys & bit ? UINT64_MAX : keys | bit;
+    }
     n++;
     count++;
     p = skip_space(&ps, p);
@@ -354,7 +390,7 @@ object_next:
     }
     if (RARELY(*p != '}')) FAIL(GH_JSON_COMMA_OBJECT);
 close_object:
-    if (count > 1 && !limits->allow_duplicates) {
+    if (keys == UINT64_MAX && !limits->allow_duplicates) {
         uint32_t twice = gh_tape_find_duplicate(tape, cur, n, count);
 
         if (RARELY(twice != GH_TAPE_NONE)) {
@@ -368,7 +404,7 @@ close_object:
 open_array:
     if (RARELY(depth == limits->max_depth)) FAIL(GH_JSON_TOO_DEEP);
     node_set(&nodes[n], (size_t)(p - s), count, cur, GH_JSON_ARR, 0, 0);
-    depth++;
+    outer_keys[depth++] = keys;
     cur = n++;
     count = 0;
     p = skip_space(&ps, p + 1);
@@ -396,8 +432,9 @@ close_container : {
              ps.odd <= node->off ? GH_NODE_VERBATIM : 0, count);
     cur = parent;
     count = siblings;
+    keys = outer_keys[--depth];
 }
-    if (--depth == 0) goto done;
+    if (depth == 0) goto done;
     if (RARELY(p >= ps.end)) FAIL(GH_JSON_TRUNCATED);
     if (nodes[cur].kind == GH_JSON_OBJ) goto object_next;
     goto array_next;

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-#define SLACK 32 /* short strings are copied in blocks, so a write may run past the end by this */
+/* Short strings are copied in blocks, so a write may run past the end by this. */
+#define SLACK GH_JSON_RECODE_SLACK
 
 struct writer {
     const struct gh_tape *tape;
