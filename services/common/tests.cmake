@@ -13,3 +13,8 @@ gh_add_unit_test(common test_config)
 if(TARGET common_test_config)
   target_compile_definitions(common_test_config PRIVATE GH_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 endif()
+gh_add_unit_test(common test_admin)
+
+add_library(gh_test_stage STATIC EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/tests/support/stage.c)
+target_link_libraries(gh_test_stage PUBLIC gh_test_support gh_common PkgConfig::CMOCKA)
+gh_add_unit_test(common test_roster LINK gh_test_stage)
