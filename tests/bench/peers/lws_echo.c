@@ -88,7 +88,7 @@ int main(int argc, char **argv)
     struct lws_context_creation_info info = { 0 };
     if (argc != 2 && argc != 4) return 2;
     lws_set_log_level(LLL_ERR, NULL);
-    info.port = atoi(argv[1]);
+    info.port = (int)strtol(argv[1], NULL, 10);
     info.iface = "127.0.0.1";
     info.protocols = protocols;
     if (argc == 4) {

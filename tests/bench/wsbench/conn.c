@@ -243,7 +243,7 @@ static bool upgraded(struct conn *conn, bool *ret_bad)
     if (end == NULL) return false;
     *end = '\0';
     char *accept = strcasestr(head, "\r\nSec-WebSocket-Accept:");
-    if (sscanf(head, "HTTP/1.1 %d", &conn->http_status) != 1) conn->http_status = -1;
+    conn->http_status = strncmp(head, "HTTP/1.1 ", 9) == 0 ? (int)strtol(head + 9, NULL, 10) : -1;
     if (accept != NULL) accept += strspn(accept + 23, " \t") + 23;
     if (conn->http_status != 101 || accept == NULL || strncmp(accept, conn->accept, 28) != 0) {
         *ret_bad = true;

@@ -341,9 +341,8 @@ static void load_tokens(const char *path)
     FILE *file = fopen(path, "re");
     char *line = NULL;
     size_t cap = 0;
-    ssize_t len;
     if (file == NULL) die("cannot read the file of tokens");
-    while ((len = getline(&line, &cap, file)) > 0) {
+    while (getline(&line, &cap, file) > 0) {
         line[strcspn(line, "\r\n")] = '\0';
         if (line[0] == '\0') continue;
         opt.tokens = realloc(opt.tokens, (opt.token_count + 1) * sizeof *opt.tokens);
