@@ -164,7 +164,7 @@ static enum gh_err script_format(const struct gh_script *script, int key_count, 
         all_len[2] = (size_t)snprintf(keys, sizeof keys, "%d", key_count);
         for (int i = 0; i < argc; i++) {
             all[i + 3] = argv[i];
-            all_len[i + 3] = argv_len[i];
+            all_len[i + 3] = argv_len != NULL ? argv_len[i] : strlen(argv[i]);
         }
         err = format((int)count, all, all_len, &pending->command, &pending->command_len);
     }
