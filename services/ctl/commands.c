@@ -1,0 +1,26 @@
+#include "commands.h"
+
+const struct ctl_command ctl_commands[] = {
+    { "token", "--key FILE [OPTIONS]", "make a development token", cmd_token },
+    { "token verify", "[OPTIONS]", "judge tokens as auth would (NDJSON in and out)", cmd_auth },
+    { "sessions list", "[USER]", "who is connected", cmd_sessions_list },
+    { "sessions end", "--session ID | --user U | --address A", "end sessions at once",
+      cmd_sessions_end },
+    { "bans list", "", "what is banned, by whom, until when", cmd_bans_list },
+    { "bans add", "KIND SUBJECT [OPTIONS]", "ban an address, CIDR, user or token id",
+      cmd_bans_add },
+    { "bans lift", "KIND SUBJECT", "take a ban back", cmd_bans_lift },
+    { "stats", "[ADDRESS...]", "figures of every process, from their /metrics", cmd_stats },
+    { "audit tail", "[OPTIONS]", "the newest security events", cmd_audit_tail },
+    { "audit verify", "--dir D --key PUB --anchor F", "is the log what was written?",
+      cmd_audit_verify },
+    { "config check", "[FILE]", "ask every service what it thinks of the configuration",
+      cmd_config_check },
+    { "keys init", "DIR [OPTIONS]", "make the keys that are not there yet", cmd_keys_init },
+    { "json check", "[OPTIONS] FILE...|-", "strict JSON, or where it is not", cmd_json_check },
+    { "schema check", "SCHEMA", "compile a JSON schema", cmd_validator },
+    { "schema validate", "[OPTIONS]", "validate NDJSON against schemas", cmd_validator },
+    { "policy check", "DIR", "compile the policies of a folder", cmd_validator },
+    { "policy test", "DIR [OPTIONS]", "messages in, verdicts out (NDJSON)", cmd_validator },
+    { 0 },
+};
