@@ -67,14 +67,6 @@ static inline struct scan_masks scan_string_block(const char *p)
     };
 }
 
-/* Bytes that are no decimal digit. */
-static inline uint64_t scan_nondigit_block(const char *p)
-{
-    uint64_t v = scan_load(p) ^ SCAN_ONES * '0';
-
-    return (((v & ~SCAN_TOPS) + SCAN_ONES * (0x80 - 10)) | v) & SCAN_TOPS;
-}
-
 /* Bytes that are no JSON white space. */
 static inline uint64_t scan_nonspace_block(const char *p)
 {
@@ -111,14 +103,6 @@ static inline struct scan_masks scan_string_block(const char *p)
     };
 }
 
-static inline uint64_t scan_nondigit_block(const char *p)
-{
-    __m256i v = _mm256_sub_epi8(scan_load(p), _mm256_set1_epi8('0'));
-    __m256i digit = _mm256_cmpeq_epi8(_mm256_min_epu8(v, _mm256_set1_epi8(9)), v);
-
-    return (uint32_t)~_mm256_movemask_epi8(digit);
-}
-
 static inline uint64_t scan_nonspace_block(const char *p)
 {
     __m256i v = scan_load(p);
@@ -152,14 +136,6 @@ static inline struct scan_masks scan_string_block(const char *p)
         .stop = (uint32_t)_mm_movemask_epi8(stop),
         .high = (uint32_t)_mm_movemask_epi8(v),
     };
-}
-
-static inline uint64_t scan_nondigit_block(const char *p)
-{
-    __m128i v = _mm_sub_epi8(scan_load(p), _mm_set1_epi8('0'));
-    __m128i digit = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(9)), v);
-
-    return (uint32_t)_mm_movemask_epi8(digit) ^ 0xFFFFu;
 }
 
 static inline uint64_t scan_nonspace_block(const char *p)
@@ -200,11 +176,6 @@ static inline struct scan_masks scan_string_block(const char *p)
         .stop = scan_mask(stop),
         .high = scan_mask(vcgeq_u8(v, vdupq_n_u8(0x80))),
     };
-}
-
-static inline uint64_t scan_nondigit_block(const char *p)
-{
-    return scan_mask(vcgtq_u8(vsubq_u8(scan_load(p), vdupq_n_u8('0')), vdupq_n_u8(9)));
 }
 
 static inline uint64_t scan_nonspace_block(const char *p)
