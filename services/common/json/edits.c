@@ -89,13 +89,14 @@ enum gh_err gh_json_edit_raw(struct gh_json_edits *edits, const struct gh_tape *
                              uint32_t value, const void *json, size_t len)
 {
     struct gh_tape check;
-    bool bad;
+    enum gh_json_err err;
 
     if (tape->nodes[value].flags & GH_NODE_KEY) return GH_ERR_BAD_MESSAGE;
     gh_tape_init(&check);
-    bad = gh_tape_parse(&check, json, len, &gh_json_limits_trusted) != GH_JSON_OK;
+    err = gh_tape_parse(&check, json, len, &gh_json_limits_trusted);
     gh_tape_done(&check);
-    return bad ? GH_ERR_BAD_MESSAGE : add(edits, value, GH_JSON_EDIT_RAW, json, len);
+    if (err != GH_JSON_OK) return err == GH_JSON_NOMEM ? GH_ERR_NOMEM : GH_ERR_BAD_MESSAGE;
+    return add(edits, value, GH_JSON_EDIT_RAW, json, len);
 }
 
 enum gh_err gh_json_edit_drop(struct gh_json_edits *edits, const struct gh_tape *tape,
@@ -126,16 +127,18 @@ static int compare_u64(const void *a, const void *b)
 }
 
 /* By their hashes: that two different keys share one is less likely than a broken machine. */
-static bool object_collides(const struct gh_json_edits *edits, const struct gh_tape *tape,
-                            uint32_t obj)
+static enum gh_err check_object(const struct gh_json_edits *edits, const struct gh_tape *tape,
+                                uint32_t obj)
 {
     const struct gh_node *nodes = tape->nodes;
     uint64_t *hashes = malloc((nodes[obj].count + 1) * sizeof *hashes);
     uint32_t n = 0;
     uint32_t at = place(edits, obj);
-    bool twice = hashes == NULL;
+    bool twice = false;
 
-    for (uint32_t k = obj + 1; k < nodes[obj].next && hashes != NULL; k = nodes[k + 1].next) {
+    if (hashes == NULL) return GH_ERR_NOMEM;
+
+    for (uint32_t k = obj + 1; k < nodes[obj].next; k = nodes[k + 1].next) {
         while (at < edits->n && edits->list[at].node < k)
             at++;
 
@@ -150,11 +153,11 @@ static bool object_collides(const struct gh_json_edits *edits, const struct gh_t
     for (uint32_t i = 1; i < n; i++)
         twice |= hashes[i] == hashes[i - 1];
     free(hashes);
-    return twice;
+    return twice ? GH_ERR_EXISTS : GH_OK;
 }
 
-bool gh_json_edits_collide(const struct gh_json_edits *edits, const struct gh_tape *tape,
-                           uint32_t node)
+enum gh_err gh_json_edits_check(const struct gh_json_edits *edits, const struct gh_tape *tape,
+                                uint32_t node)
 {
     const struct gh_node *nodes = tape->nodes;
     bool is_obj = nodes[node].kind == GH_JSON_OBJ;
@@ -162,7 +165,7 @@ bool gh_json_edits_collide(const struct gh_json_edits *edits, const struct gh_ta
     uint32_t at = place(edits, node);
 
     if (nodes[node].kind < GH_JSON_ARR || (at < edits->n && edits->list[at].node == node))
-        return false; /* no container, or one that is replaced or dropped whole */
+        return GH_OK; /* no container, or one that is replaced or dropped whole */
     for (uint32_t i = node + 1; i < nodes[node].next;) {
         uint32_t value = is_obj ? i + 1 : i;
         uint32_t past = nodes[value].next;
@@ -175,8 +178,12 @@ bool gh_json_edits_collide(const struct gh_json_edits *edits, const struct gh_ta
         bool dropped = e->node == i && e->op == GH_JSON_EDIT_DROP;
 
         if (e->node == i && is_obj && e->op == GH_JSON_EDIT_TEXT) key_changed = true;
-        if (e->node < past && !dropped && gh_json_edits_collide(edits, tape, value)) return true;
+        if (e->node < past && !dropped) {
+            enum gh_err err = gh_json_edits_check(edits, tape, value);
+
+            if (err != GH_OK) return err;
+        }
         i = past;
     }
-    return key_changed && object_collides(edits, tape, node);
+    return key_changed ? check_object(edits, tape, node) : GH_OK;
 }

@@ -11,9 +11,9 @@
 #define GH_JSON_RECODE_SLACK 32
 char *gh_json_recode(const char *src, size_t len, char *out);
 
-/* Would two members of one object below node have the same key once the edits are applied? Also
- * true without memory to find out. */
-bool gh_json_edits_collide(const struct gh_json_edits *edits, const struct gh_tape *tape,
-                           uint32_t node);
+/* GH_ERR_EXISTS if two members of one object at or below node would have the same key once the
+ * edits are applied; GH_ERR_NOMEM. */
+GH_NODISCARD enum gh_err gh_json_edits_check(const struct gh_json_edits *edits,
+                                             const struct gh_tape *tape, uint32_t node);
 
 #endif

@@ -233,8 +233,8 @@ enum gh_err gh_json_write(const struct gh_tape *tape, uint32_t node,
     w.edit_bytes = edits->bytes.data;
     skip_edits_before(&w, node);
     if (next_edited(&w) == node && w.edit->op == GH_JSON_EDIT_DROP) return GH_ERR_NOT_FOUND;
-    if (edits->keys_changed && gh_json_edits_collide(edits, tape, node)) return GH_ERR_EXISTS;
-    err = write_edited(&w, node, out);
+    err = edits->keys_changed ? gh_json_edits_check(edits, tape, node) : GH_OK;
+    if (err == GH_OK) err = write_edited(&w, node, out);
     if (err != GH_OK) out->len = start;
     return err;
 }
