@@ -5,7 +5,7 @@
 
 /* --- roles ------------------------------------------------------------------------------------ */
 
-static bool word_valid(const char *text)
+bool load_word_valid(const char *text)
 {
     size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-");
 
@@ -20,7 +20,7 @@ static enum gh_err add_role(struct bind *bind, const struct ynode *node, uint64_
     enum gh_err err = bind_text(bind, node, &text);
 
     if (err != GH_OK) return err;
-    if (strcmp(text, "*") != 0 && !word_valid(text))
+    if (strcmp(text, "*") != 0 && !load_word_valid(text))
         return bind_fail(bind, node, "a role is 1 to %d of A-Z a-z 0-9 _ . : -, or \"*\" for all",
                          POLICY_NAME_MAX);
     while (bit < policy->n_roles && strcmp(policy->roles[bit], text) != 0)
@@ -35,7 +35,7 @@ static enum gh_err add_role(struct bind *bind, const struct ynode *node, uint64_
     return GH_OK;
 }
 
-static enum gh_err bind_roles(struct bind *bind, const struct ynode *node, void *target)
+enum gh_err load_roles(struct bind *bind, const struct ynode *node, void *target)
 {
     enum gh_err err = GH_OK;
 
@@ -62,11 +62,13 @@ static enum gh_err bind_csrf(struct bind *bind, const struct ynode *node, void *
 #define TYPE(member) offsetof(struct policy_type, member)
 
 static const struct pfield type_fields[] = {
-    { "send", P_FN, TYPE(send), .fn = bind_roles },
-    { "receive", P_FN, TYPE(receive), .fn = bind_roles },
+    { "send", P_FN, TYPE(send), .fn = load_roles },
+    { "receive", P_FN, TYPE(receive), .fn = load_roles },
     { "rate", P_TEXT, TYPE(rate), .min = 0, .max = POLICY_NAME_MAX },
     { "csrf", P_FN, TYPE(csrf_exempt), .fn = bind_csrf },
     { "max_bytes", P_BYTES, TYPE(max_bytes), .min = 2, .max = GH_JSON_MAX_BYTES },
+    { "sanitize", P_FN, 0, .fn = load_sanitize },
+    { "outbound", P_FN, 0, .fn = load_outbound },
     { NULL },
 };
 
@@ -91,7 +93,7 @@ static enum gh_err bind_types(struct bind *bind, const struct ynode *node, void 
                                       .name_len = (uint32_t)strlen(n->key),
                                       .rate = "",
                                       .max_bytes = GH_JSON_MAX_BYTES };
-        err = word_valid(n->key)
+        err = load_word_valid(n->key)
                   ? bind_mapping(bind, n, type_fields, type)
                   : bind_fail(bind, n, "a type is 1 to %d of A-Z a-z 0-9 _ . : -", POLICY_NAME_MAX);
         type->rate_len = (uint32_t)strlen(type->rate);
@@ -145,11 +147,16 @@ static enum gh_err bind_limits(struct bind *bind, const struct ynode *node, void
 
 #define ROUTE(member) offsetof(struct policy_route, member)
 
+static const char *const key_choices[] = { "refuse", "remove", NULL };
+
 static const struct pfield route_fields[] = {
     { "route", P_TEXT, ROUTE(name), .min = 1, .max = POLICY_NAME_MAX },
     { "max_bytes", P_BYTES, ROUTE(limits.max_bytes), .min = 2, .max = 1 << 20 },
     { "limits", P_FN, ROUTE(limits), .fn = bind_limits },
     { "types", P_FN, 0, .fn = bind_types },
+    { "unsafe_keys", P_ENUM, ROUTE(unsafe_keys), .choices = key_choices },
+    { "rich", P_FN, ROUTE(rich), .fn = load_rich },
+    { "binary", P_FN, ROUTE(binary), .fn = load_binary },
     { NULL },
 };
 
@@ -161,8 +168,8 @@ enum gh_err policy_load_file(struct load *load, const struct bundle_file *file)
     enum gh_err err;
 
     load->bind.file = file->name;
-    load->route = route;
     *route = (struct policy_route){ .limits = gh_json_limits_default };
+    rich_rules_init(&route->rich);
     route->limits.refuse_nul = true; /* what C programs downstream would cut the text at */
     err = yaml_tree(policy->arena, file->name, file->data, file->len, load->bind.report, &root);
     if (err == GH_OK) err = bind_mapping(&load->bind, root, route_fields, route);

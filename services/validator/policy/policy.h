@@ -13,6 +13,8 @@
 #include "common/json/limits.h"
 #include "policy/bundle.h"
 #include "policy/report.h"
+#include "sanitize/fields.h"
+#include "sanitize/rich.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,6 +22,8 @@
 #define POLICY_NAME_MAX  64 /* bytes of a type's, route's, role's or rate class's name */
 #define POLICY_TYPES_MAX 1024
 #define POLICY_ROLES_MAX 63
+
+enum policy_keys { POLICY_KEYS_REFUSE, POLICY_KEYS_REMOVE };
 
 struct policy_type {
     const char *name;
@@ -30,6 +34,15 @@ struct policy_type {
     uint32_t rate_len;
     uint32_t max_bytes; /* of the whole message */
     bool csrf_exempt;
+    uint32_t mode;            /* enum text_mode of what fields says nothing of */
+    struct fields fields;     /* inbound */
+    uint32_t redact;          /* outbound: enum redact bits */
+    struct fields out_fields; /* outbound: places redacted whole */
+};
+
+struct policy_binary {
+    uint32_t kinds; /* magic.h; 0: no binary messages */
+    struct policy_type type;
 };
 
 struct policy_route {
@@ -40,6 +53,9 @@ struct policy_route {
     uint32_t n_types;
     uint16_t *slots; /* open addressing by name; types' index + 1 */
     uint32_t slot_mask;
+    uint32_t unsafe_keys; /* enum policy_keys */
+    struct rich_rules rich;
+    struct policy_binary binary;
 };
 
 struct policy;

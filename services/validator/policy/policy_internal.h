@@ -1,5 +1,9 @@
 /*
- * policy_internal - what policy.c and load.c share.
+ * policy_internal - what the loader's files share.
+ *
+ *   policy.c        the policy as a whole, look-ups
+ *   load.c          one file: route, limits, types
+ *   load_content.c  what is said of content: sanitize, outbound, rich, binary
  */
 #ifndef VALIDATOR_POLICY_INTERNAL_H
 #define VALIDATOR_POLICY_INTERNAL_H
@@ -20,15 +24,28 @@ struct policy {
 };
 
 struct load {
-    struct bind bind; /* first: P_FN functions get a struct bind */
+    struct bind bind; /* its ctx is this */
     const struct bundle *bundle;
     struct policy *policy;
-    struct policy_route *route; /* being filled */
 };
 
 uint32_t policy_hash(const void *bytes, size_t len);
 
 /* One file; the route is appended to the policy. */
 GH_NODISCARD enum gh_err policy_load_file(struct load *load, const struct bundle_file *file);
+
+/* 1 to POLICY_NAME_MAX of A-Z a-z 0-9 _ . : - */
+bool load_word_valid(const char *text);
+
+/* pfield functions; the target is what the comment says. */
+enum gh_err load_roles(struct bind *bind, const struct ynode *node, void *target); /* uint64_t */
+enum gh_err load_sanitize(struct bind *bind, const struct ynode *node,
+                          void *target); /* struct policy_type */
+enum gh_err load_outbound(struct bind *bind, const struct ynode *node,
+                          void *target); /* struct policy_type */
+enum gh_err load_rich(struct bind *bind, const struct ynode *node,
+                      void *target); /* struct rich_rules */
+enum gh_err load_binary(struct bind *bind, const struct ynode *node,
+                        void *target); /* struct policy_binary */
 
 #endif

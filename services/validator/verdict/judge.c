@@ -1,41 +1,34 @@
-#include "verdict/judge.h"
+#include "verdict/judge_internal.h"
 
-#include "common/json/tape.h"
-#include "common/json/writer.h"
-#include "verdict/envelope.h"
+#include "schema/schema.h"
 
 #include <openssl/crypto.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define OUT_MAX_BYTES   (32u << 20) /* of one batch; the handler holds the answer to far less */
-#define EDITS_MAX_BYTES (16u << 20)
-
-struct judge {
-    const struct policy *policy;
-    struct gh_tape tape;
-    struct gh_json_edits edits;
-    struct gh_buf out;
-};
-
-/* What is being judged right now. */
-struct trial {
-    struct judge *judge;
-    const struct judge_context *context;
-    const struct judge_item *item;
-    struct judgement *result;
-    struct envelope env;
-};
+#define OUT_MAX_BYTES     (32u << 20) /* of one batch; the handler holds the answer to far less */
+#define EDITS_MAX_BYTES   (16u << 20)
+#define SCRATCH_MAX_BYTES (16u << 20)
+#define POINTER_MAX       256
 
 enum gh_err judge_new(const struct policy *policy, struct judge **ret_judge)
 {
     struct judge *judge = calloc(1, sizeof *judge);
+    enum gh_err err;
 
     if (judge == NULL) return GH_ERR_NOMEM;
     judge->policy = policy;
     gh_tape_init(&judge->tape);
     gh_json_edits_init(&judge->edits, EDITS_MAX_BYTES);
     gh_buf_init(&judge->out, OUT_MAX_BYTES);
+    gh_buf_init(&judge->scratch, SCRATCH_MAX_BYTES);
+    gh_buf_init(&judge->redacted, SCRATCH_MAX_BYTES);
+    err = text_new(&judge->text);
+    if (err != GH_OK) {
+        judge_free(judge);
+        return err;
+    }
     *ret_judge = judge;
     return GH_OK;
 }
@@ -46,6 +39,9 @@ void judge_free(struct judge *judge)
     gh_tape_done(&judge->tape);
     gh_json_edits_done(&judge->edits);
     gh_buf_done(&judge->out);
+    gh_buf_done(&judge->scratch);
+    gh_buf_done(&judge->redacted);
+    text_free(judge->text);
     free(judge);
 }
 
@@ -61,8 +57,7 @@ const char *judge_bytes(const struct judge *judge)
 
 /* --- answers ---------------------------------------------------------------------------------- */
 
-/* Without memory the verdict stands and its reason is lost. */
-static struct judge_span keep(struct judge *judge, const void *bytes, size_t len)
+struct judge_span judge_keep(struct judge *judge, const void *bytes, size_t len)
 {
     struct judge_span span = { judge->out.len, len };
 
@@ -70,11 +65,30 @@ static struct judge_span keep(struct judge *judge, const void *bytes, size_t len
     return span;
 }
 
-static void refuse(struct trial *t, enum gh_code code, const char *rule, const char *pointer)
+void judge_refuse(struct trial *t, enum gh_code code, const char *rule, const char *pointer)
 {
     t->result->code = code;
-    t->result->rule = keep(t->judge, rule, strlen(rule));
-    t->result->pointer = keep(t->judge, pointer, strlen(pointer));
+    t->result->rule = judge_keep(t->judge, rule, strlen(rule));
+    t->result->pointer = judge_keep(t->judge, pointer, strlen(pointer));
+}
+
+void judge_refuse_node(struct trial *t, enum gh_code code, const char *rule, uint32_t node)
+{
+    char pointer[POINTER_MAX];
+
+    (void)schema_instance_path(&t->judge->tape, 0, node, pointer, sizeof pointer);
+    judge_refuse(t, code, rule, pointer);
+}
+
+const char *judge_string(struct judge *judge, uint32_t node, size_t *ret_len)
+{
+    const struct gh_tape *tape = &judge->tape;
+
+    if (tape->nodes[node].flags & GH_NODE_ESCAPED) {
+        gh_buf_reset(&judge->scratch);
+        if (gh_buf_reserve(&judge->scratch, gh_tape_str_len(tape, node) + 1u) != GH_OK) return NULL;
+    }
+    return gh_tape_str(tape, node, judge->scratch.data, ret_len);
 }
 
 /* The id as canonical string content: what an answer to the client can carry as it is. */
@@ -84,7 +98,8 @@ static struct judge_span keep_id(struct trial *t)
     const struct gh_node *node = &tape->nodes[t->env.id];
     struct judge_span span;
 
-    if (node->flags & GH_NODE_VERBATIM) return keep(t->judge, tape->src + node->off, node->len);
+    if (node->flags & GH_NODE_VERBATIM)
+        return judge_keep(t->judge, tape->src + node->off, node->len);
     span.off = t->judge->out.len + 1;
     if (gh_json_write(tape, t->env.id, NULL, &t->judge->out) != GH_OK)
         return (struct judge_span){ 0, 0 };
@@ -101,13 +116,25 @@ static bool judge_json(struct trial *t)
         gh_tape_parse(&judge->tape, t->item->data, t->item->len, &t->context->route->limits);
 
     if (err == GH_JSON_OK) return true;
-    refuse(t,
-           err == GH_JSON_TOO_BIG ? GH_CODE_TOO_LARGE
-           : err == GH_JSON_UTF8  ? GH_CODE_BAD_UTF8
-           : err == GH_JSON_NOMEM ? GH_CODE_INTERNAL
-                                  : GH_CODE_BAD_JSON,
-           gh_json_err_text(err), "");
+    judge_refuse(t,
+                 err == GH_JSON_TOO_BIG ? GH_CODE_TOO_LARGE
+                 : err == GH_JSON_UTF8  ? GH_CODE_BAD_UTF8
+                 : err == GH_JSON_NOMEM ? GH_CODE_INTERNAL
+                                        : GH_CODE_BAD_JSON,
+                 gh_json_err_text(err), "");
     return false;
+}
+
+/* It goes to the application and comes back in answers, and cannot be changed on the way: so it has
+ * to be such that nothing would have to change. */
+static bool id_is_harmless(const struct trial *t)
+{
+    const char *out, *rule;
+    size_t out_len, len;
+    const char *id = judge_string(t->judge, t->env.id, &len);
+
+    return id != NULL && text_sanitize(t->judge->text, TEXT_ESCAPE, NULL, id, len, &out, &out_len,
+                                       &rule) == TEXT_SAME;
 }
 
 static bool judge_envelope(struct trial *t)
@@ -125,8 +152,13 @@ static bool judge_envelope(struct trial *t)
                 };
         }
     }
+    if (problem.rule == NULL && t->env.id != GH_TAPE_NONE && !id_is_harmless(t)) {
+        t->result->id.len = 0;
+        problem =
+            (struct envelope_problem){ "envelope: id has markup or control characters", "/id" };
+    }
     if (problem.rule == NULL) return true;
-    refuse(t, GH_CODE_BAD_ENVELOPE, problem.rule, problem.pointer);
+    judge_refuse(t, GH_CODE_BAD_ENVELOPE, problem.rule, problem.pointer);
     return false;
 }
 
@@ -139,12 +171,12 @@ static bool judge_type(struct trial *t)
     const struct policy_type *type = policy_find_type(t->context->route, name, len);
 
     if (type == NULL) {
-        refuse(t, GH_CODE_UNKNOWN_TYPE, "type: not in the policy of this route", "/type");
+        judge_refuse(t, GH_CODE_UNKNOWN_TYPE, "type: not in the policy of this route", "/type");
         return false;
     }
     t->result->type = type;
     if (t->item->len <= type->max_bytes) return true;
-    refuse(t, GH_CODE_TOO_LARGE, "type: more bytes than this type may have", "");
+    judge_refuse(t, GH_CODE_TOO_LARGE, "type: more bytes than this type may have", "");
     return false;
 }
 
@@ -163,14 +195,14 @@ static bool judge_csrf(struct trial *t)
 
     if (t->result->type->csrf_exempt || t->item->outbound) return true;
     if (t->env.csrf == GH_TAPE_NONE) {
-        refuse(t, GH_CODE_CSRF, "csrf: csrfToken is missing", "");
+        judge_refuse(t, GH_CODE_CSRF, "csrf: csrfToken is missing", "");
         return false;
     }
     given = gh_tape_str(&t->judge->tape, t->env.csrf, scratch, &len);
     current = token_equal(given, len, context->csrf, context->csrf_len);
     previous = token_equal(given, len, context->csrf_previous, context->csrf_previous_len);
     if (current || previous) return true;
-    refuse(t, GH_CODE_CSRF, "csrf: csrfToken is wrong", "/csrfToken");
+    judge_refuse(t, GH_CODE_CSRF, "csrf: csrfToken is wrong", "/csrfToken");
     return false;
 }
 
@@ -180,9 +212,22 @@ static bool judge_role(struct trial *t)
     uint64_t may = t->item->outbound ? type->receive : type->send;
 
     if ((may & t->context->roles) != 0) return true;
-    refuse(t, GH_CODE_ROLE,
-           t->item->outbound ? "role: may not receive this type" : "role: may not send this type",
-           "/type");
+    judge_refuse(t, GH_CODE_ROLE,
+                 t->item->outbound ? "role: may not receive this type"
+                                   : "role: may not send this type",
+                 "/type");
+    return false;
+}
+
+/* The application never sees the token. Edits are made in node order, hence two calls. */
+static bool drop_csrf(struct trial *t, bool before_payload)
+{
+    struct judge *judge = t->judge;
+
+    if (t->env.csrf == GH_TAPE_NONE || (t->env.csrf < t->env.payload) != before_payload)
+        return true;
+    if (gh_json_edit_drop(&judge->edits, &judge->tape, t->env.csrf - 1) == GH_OK) return true;
+    judge_refuse(t, GH_CODE_INTERNAL, "output: out of memory", "");
     return false;
 }
 
@@ -190,21 +235,18 @@ static bool write_output(struct trial *t)
 {
     struct judge *judge = t->judge;
     size_t before = judge->out.len;
-    const struct gh_json_edits *edits = NULL;
-    enum gh_err err = GH_OK;
+    enum gh_err err =
+        gh_json_write(&judge->tape, 0, judge->edits.n > 0 ? &judge->edits : NULL, &judge->out);
 
-    if (t->env.csrf != GH_TAPE_NONE) { /* the application never sees it */
-        gh_json_edits_reset(&judge->edits);
-        err = gh_json_edit_drop(&judge->edits, &judge->tape, t->env.csrf - 1);
-        edits = &judge->edits;
+    if (err == GH_OK) {
+        t->result->output = (struct judge_span){ before, judge->out.len - before };
+        return true;
     }
-    if (err == GH_OK) err = gh_json_write(&judge->tape, 0, edits, &judge->out);
-    if (err != GH_OK) {
-        refuse(t, GH_CODE_INTERNAL, gh_err_text(err), "");
-        return false;
-    }
-    t->result->output = (struct judge_span){ before, judge->out.len - before };
-    return true;
+    if (err == GH_ERR_EXISTS)
+        judge_refuse(t, GH_CODE_CONTENT, "key: twice the same once made harmless", "/payload");
+    else
+        judge_refuse(t, GH_CODE_INTERNAL, gh_err_text(err), "");
+    return false;
 }
 
 void judge_message(struct judge *judge, const struct judge_context *context,
@@ -213,11 +255,16 @@ void judge_message(struct judge *judge, const struct judge_context *context,
     struct trial t = { judge, context, item, ret_judgement, { 0 } };
 
     *ret_judgement = (struct judgement){ .code = GH_CODE_OK };
-    if (context->route == NULL)
-        refuse(&t, GH_CODE_NOT_FOUND, "route: no policy has this name", "");
-    else if (item->binary)
-        refuse(&t, GH_CODE_BINARY, "binary: not allowed on this route", "");
-    else
-        (void)(judge_json(&t) && judge_envelope(&t) && judge_type(&t) && judge_csrf(&t) &&
-               judge_role(&t) && write_output(&t));
+    if (context->route == NULL) {
+        judge_refuse(&t, GH_CODE_NOT_FOUND, "route: no policy has this name", "");
+        return;
+    }
+    if (item->binary) {
+        judge_binary(&t);
+        return;
+    }
+    gh_json_edits_reset(&judge->edits);
+    (void)(judge_json(&t) && judge_envelope(&t) && judge_type(&t) && judge_csrf(&t) &&
+           judge_role(&t) && drop_csrf(&t, true) && judge_content(&t) && drop_csrf(&t, false) &&
+           write_output(&t));
 }

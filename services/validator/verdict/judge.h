@@ -43,6 +43,7 @@ struct judge_span { /* into judge_bytes(), until the next judge_begin() */
 struct judgement {
     enum gh_code code;
     uint32_t score;
+    uint32_t redactions;            /* outbound: secrets taken out */
     const struct policy_type *type; /* NULL: not known */
     struct judge_span output;       /* when code is GH_CODE_OK: the canonical message */
     struct judge_span id;           /* the client's name for it, when it could be read */
