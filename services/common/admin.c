@@ -305,7 +305,7 @@ static enum gh_err listen_tcp(struct gh_admin *admin, const char *address)
         host_len -= 2;
     }
     if (host_len > 0 && host_len < sizeof host) memcpy(host, address, host_len);
-    if (end == NULL || end == colon + 1 || *end != '\0' || port > 65535 ||
+    if (end == NULL || colon[1] < '0' || colon[1] > '9' || *end != '\0' || port > 65535 ||
         (uv_ip4_addr(host, (int)port, &sa.v4) != 0 && uv_ip6_addr(host, (int)port, &sa.v6) != 0)) {
         gh_log(GH_LOG_ERROR, "admin_listen_failed",
                "endpoint=tcp:%s reason=\"write tcp:ADDRESS:PORT\"", address);

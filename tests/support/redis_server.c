@@ -20,6 +20,8 @@
 
 struct redis_server {
     pid_t pid; /* 0: not running */
+    pid_t janitor;
+    int janitor_fd;
     char dir[DIR_MAX];
     char path[SOCKET_FIELD];
     char url[SOCKET_FIELD + 8];
@@ -64,6 +66,43 @@ static bool answers(const struct redis_server *server)
     }
     if (context != NULL) redisFree(context);
     return ok;
+}
+
+static void remove_dir(const char *dir)
+{
+    DIR *list = opendir(dir);
+    const struct dirent *entry = NULL;
+
+    if (list == NULL) return;
+    while ((entry = readdir(list)) != NULL)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            unlinkat(dirfd(list), entry->d_name, 0);
+    closedir(list);
+    rmdir(dir);
+}
+
+/* A process that waits for the end of this one and then removes the folder: a test that crashes
+ * cannot do it. The server itself dies by PR_SET_PDEATHSIG. */
+static bool start_janitor(struct redis_server *server)
+{
+    int ends[2];
+    char byte = 0;
+
+    if (pipe2(ends, O_CLOEXEC) != 0) return false;
+    const pid_t pid = fork();
+    if (pid < 0) return false;
+    if (pid == 0) {
+        close(ends[1]);
+        setsid(); /* a Ctrl-C is for the test */
+        while (read(ends[0], &byte, 1) < 0 && errno == EINTR)
+            ;
+        remove_dir(server->dir);
+        _exit(0);
+    }
+    close(ends[0]);
+    server->janitor = pid;
+    server->janitor_fd = ends[1];
+    return true;
 }
 
 static bool run(struct redis_server *server)
@@ -116,7 +155,7 @@ struct redis_server *redis_server_start(const char *const *extra)
     (void)snprintf(server->path, sizeof server->path, "%s/redis.sock", server->dir);
     (void)snprintf(server->url, sizeof server->url, "unix:%s", server->path);
     set_args(server, extra);
-    if (run(server)) return server;
+    if (start_janitor(server) && run(server)) return server;
     redis_server_stop(server);
     return NULL;
 }
@@ -137,24 +176,16 @@ bool redis_server_restart(struct redis_server *server)
     return run(server);
 }
 
-static void remove_dir(const char *dir)
-{
-    DIR *list = opendir(dir);
-    const struct dirent *entry = NULL;
-
-    if (list == NULL) return;
-    while ((entry = readdir(list)) != NULL)
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            unlinkat(dirfd(list), entry->d_name, 0);
-    closedir(list);
-    rmdir(dir);
-}
-
 void redis_server_stop(struct redis_server *server)
 {
     if (server == NULL) return;
     redis_server_kill(server); /* it keeps nothing, so there is nothing to say goodbye to */
     remove_dir(server->dir);
+    if (server->janitor > 0) {
+        close(server->janitor_fd);
+        while (waitpid(server->janitor, NULL, 0) < 0 && errno == EINTR)
+            ;
+    }
     for (size_t i = 0; i < ARGS_MAX; i++)
         free(server->owned[i]);
     free(server);
