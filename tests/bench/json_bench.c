@@ -10,11 +10,12 @@
  */
 #include "json_inputs.h"
 
+#include "common/json/builder.h"
 #include "common/json/parse.h"
 #include "common/json/writer.h"
 
-#include <errno.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,14 +113,32 @@ static double one_round(struct contestant *c, const struct json_input *in, doubl
     return (now - start) / (double)n;
 }
 
-static void print_row(const char *name, double ns, size_t len, double ours_ns, FILE *json,
+static void print_row(const char *name, double ns, size_t len, double ours_ns, struct gh_json *json,
                       const char *key)
 {
     printf("  %-32s %10.1f ns %9.1f MB/s   x%.2f\n", name, ns, (double)len * 1e3 / ns,
            ns / ours_ns);
-    if (json != NULL)
-        fprintf(json, "%s\"%s\":{\"ns\":%.1f,\"mb_per_s\":%.1f}", strcmp(key, "ours") ? "," : "",
-                key, ns, (double)len * 1e3 / ns);
+    gh_json_key(json, key);
+    gh_json_begin_object(json);
+    gh_json_key(json, "ns");
+    gh_json_double(json, round(ns * 10) / 10);
+    gh_json_key(json, "mb_per_s");
+    gh_json_double(json, round((double)len * 1e4 / ns) / 10);
+    gh_json_end_object(json);
+}
+
+static int save(const char *path, struct gh_json *json, const struct gh_buf *text)
+{
+    FILE *f;
+
+    if (gh_json_finish(json) != GH_OK) return 1;
+    if (path == NULL) return 0;
+    f = fopen(path, "w");
+    if (f == NULL || fwrite(text->data, 1, text->len, f) != text->len || fputc('\n', f) == EOF) {
+        perror(path);
+        return 1;
+    }
+    return fclose(f) != 0;
 }
 
 /* Runs the Node peer over all texts; ns by input, 0 where it gave none. */
@@ -165,7 +184,9 @@ int main(int argc, char **argv)
     double node_ns[JSON_INPUTS_MAX] = { 0 };
     const char *node = NULL;
     const char *only = NULL;
-    FILE *json = NULL;
+    const char *json_path = NULL;
+    struct gh_buf json_text;
+    struct gh_json json;
     int rounds = 5;
     int round_ms = 100;
     size_t n_impls;
@@ -181,7 +202,7 @@ int main(int argc, char **argv)
         else if (strcmp(argv[i], "--only") == 0)
             only = argv[i + 1];
         else if (strcmp(argv[i], "--json") == 0)
-            json = fopen(argv[i + 1], "w");
+            json_path = argv[i + 1];
     }
 
     size_t n = json_inputs_make(inputs);
@@ -210,9 +231,9 @@ int main(int argc, char **argv)
                     contestants[c].best_ns = ns;
             }
         printf("%s (%zu bytes)\n", inputs[i].name, inputs[i].len);
-        if (json != NULL)
-            fprintf(json, "%s\"%s\":{\"bytes\":%zu,", i > 0 ? "," : "", inputs[i].name,
-                    inputs[i].len);
+        gh_json_key(&json, inputs[i].name);
+        gh_json_begin_object(&json);
+        gh_json_kv_uint(&json, "bytes", inputs[i].len);
         for (size_t c = 0; c < CONTESTANTS; c++) {
             if (contestants[c].out_len == 0) {
                 printf("  %-32s refused it\n", contestants[c].name);
@@ -220,17 +241,16 @@ int main(int argc, char **argv)
                 continue;
             }
             print_row(contestants[c].name, contestants[c].best_ns, inputs[i].len,
-                      contestants[0].best_ns, json, contestants[c].key);
+                      contestants[0].best_ns, &json, contestants[c].key);
         }
         if (node_ns[i] > 0)
             print_row("Node: parse + stringify", node_ns[i], inputs[i].len, contestants[0].best_ns,
-                      json, "node");
+                      &json, "node");
         if (json != NULL) fputc('}', json);
     }
-    if (json != NULL) {
-        fputs("}\n", json);
-        status |= fclose(json) != 0;
-    }
+    gh_json_end_object(&json);
+    status |= save(json_path, &json, &json_text);
+    gh_buf_done(&json_text);
     gh_buf_done(&out);
     gh_tape_done(&plain_tape);
     gh_tape_done(&tape);

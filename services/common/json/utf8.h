@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes of the well-formed sequence at p (1 to 4), or 0 if there is none within `left`. */
-unsigned gh_utf8_sequence(const void *p, size_t left);
+/* Bytes of the well-formed sequence at the start (1 to 4), or 0 if there is none within `left`. */
+unsigned gh_utf8_sequence(const void *bytes, size_t left);
 
 /* Offset of the first byte that starts no well-formed sequence; len if there is none. */
 size_t gh_utf8_check(const void *bytes, size_t len);
