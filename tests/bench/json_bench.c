@@ -220,7 +220,9 @@ int main(int argc, char **argv)
     printf("; jansson %s; best of %d rounds of %d ms\n", JANSSON_VERSION, rounds, round_ms);
     if (node != NULL) run_node(node, inputs, n, rounds, round_ms, node_ns);
 
-    if (json != NULL) fputc('{', json);
+    gh_buf_init(&json_text, 0);
+    gh_json_init(&json, &json_text);
+    gh_json_begin_object(&json);
     for (size_t i = 0; i < n; i++) {
         if (only != NULL && strcmp(only, inputs[i].name) != 0) continue;
         for (int round = 0; round <= rounds; round++) /* the first warms up */
@@ -246,7 +248,7 @@ int main(int argc, char **argv)
         if (node_ns[i] > 0)
             print_row("Node: parse + stringify", node_ns[i], inputs[i].len, contestants[0].best_ns,
                       &json, "node");
-        if (json != NULL) fputc('}', json);
+        gh_json_end_object(&json);
     }
     gh_json_end_object(&json);
     status |= save(json_path, &json, &json_text);
