@@ -164,6 +164,21 @@ def test_second_start_and_taken_port_are_told_plainly(up):
     assert taken.returncode == 1 and f"port {port} on 127.0.0.1 is taken" in taken.stderr, taken.stderr
 
 
+@pytest.mark.parametrize("name,value,told", [
+    ("GATEHOUSE_EDGE_MAX_MESSAGE_BYTES", "64 kilo", "edge.max_message_bytes"),
+    ("GATEHOUSE_SESSION_ON_LIMIT", "panic", "end_oldest")])
+def test_a_bad_value_starts_nothing_and_is_named(name, value, told):
+    with tempfile.TemporaryDirectory(prefix="gh-up-") as folder:
+        env = {**os.environ, "GH_RUN": folder, name: value}
+        done = subprocess.run(
+            [ROOT / "scripts" / "up", "--no-setup", "--no-build", "--listen", f"127.0.0.1:{free_port()}"], cwd=ROOT,
+            capture_output=True, text=True, env=env, timeout=60)
+        assert done.returncode == 1
+        assert told in done.stderr and value in done.stderr, done.stderr
+        assert "nothing was started" in done.stderr
+        assert not (pathlib.Path(folder) / "supervisord.pid").exists()
+
+
 def test_a_killed_edge_comes_back(up):
     pids = session_pids(up.supervisor())
     edge = next(p for p in pids if b"edge-1" in pathlib.Path(f"/proc/{p}/cmdline").read_bytes())
