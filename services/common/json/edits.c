@@ -10,12 +10,14 @@ void gh_json_edits_init(struct gh_json_edits *edits, size_t max_bytes)
 {
     *edits = (struct gh_json_edits){ 0 };
     gh_buf_init(&edits->bytes, max_bytes);
+    gh_tape_init(&edits->raw);
 }
 
 void gh_json_edits_done(struct gh_json_edits *edits)
 {
     free(edits->list);
     gh_buf_done(&edits->bytes);
+    gh_tape_done(&edits->raw);
     *edits = (struct gh_json_edits){ 0 };
 }
 
@@ -88,13 +90,12 @@ enum gh_err gh_json_edit_text(struct gh_json_edits *edits, const struct gh_tape 
 enum gh_err gh_json_edit_raw(struct gh_json_edits *edits, const struct gh_tape *tape,
                              uint32_t value, const void *json, size_t len)
 {
-    struct gh_tape check;
     enum gh_json_err err;
 
     if (tape->nodes[value].flags & GH_NODE_KEY) return GH_ERR_BAD_MESSAGE;
-    gh_tape_init(&check);
-    err = gh_tape_parse(&check, json, len, &gh_json_limits_trusted);
-    gh_tape_done(&check);
+    if (edits->raw.impl == NULL) /* only zeroed */
+        gh_tape_init(&edits->raw);
+    err = gh_tape_parse(&edits->raw, json, len, &gh_json_limits_trusted);
     if (err != GH_JSON_OK) return err == GH_JSON_NOMEM ? GH_ERR_NOMEM : GH_ERR_BAD_MESSAGE;
     return add(edits, value, GH_JSON_EDIT_RAW, json, len);
 }

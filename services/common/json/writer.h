@@ -35,6 +35,7 @@ struct gh_json_edits {
     uint32_t cap;
     bool keys_changed;
     struct gh_buf bytes;
+    struct gh_tape raw; /* reads what gh_json_edit_raw is given */
 };
 
 void gh_json_edits_init(struct gh_json_edits *edits, size_t max_bytes); /* max as in gh_buf_init */
