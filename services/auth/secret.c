@@ -48,16 +48,19 @@ static double bits_per_char(const unsigned char *s, size_t len)
     return log2(alphabet);
 }
 
-static bool contains_word(const unsigned char *s, size_t len)
+static bool like_password(const unsigned char *s, size_t len)
 {
     char lower[KEY_SECRET_MAX_BYTES + 1];
+    unsigned spaces = 0;
 
     for (size_t i = 0; i < len; i++) {
         if (s[i] == 0 || s[i] > 0x7e)
             return false; /* bytes of a machine: a word in them is chance */
         lower[i] = (char)tolower(s[i]);
+        if (s[i] == ' ') spaces++;
     }
     lower[len] = '\0';
+    if (spaces >= 3) return true; /* a pass phrase */
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         if (strstr(lower, words[i]) != NULL) return true;
     }
@@ -121,12 +124,7 @@ const char *key_secret_weakness(const void *secret, size_t len)
     }
     if (distinct < 10 || entropy < 3.0 || repeats(s, len) || longest_run(s, len) >= 8)
         return "the secret repeats itself; use random bytes (openssl rand -base64 48)";
-    if (contains_word(s, len))
+    if (like_password(s, len))
         return "the secret looks like a password; use random bytes (openssl rand -base64 48)";
-    for (size_t i = 0, words_seen = 0; i < len; i++) {
-        if (s[i] == ' ' && ++words_seen >= 3)
-            return "the secret looks like a pass phrase; use random bytes (openssl rand -base64 "
-                   "48)";
-    }
     return NULL;
 }
