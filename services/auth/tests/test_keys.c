@@ -301,7 +301,7 @@ static const struct secret secrets[] = {
     { "secret: a block again and again", "Zx9Kq2Lm7Zx9Kq2Lm7Zx9Kq2Lm7Zx9Kq2Lm7Zx9Kq2Lm7",
       "repeats" },
     { "secret: a pass phrase", "correct horse battery staple correct9Horse Battery1Staple",
-      "pass phrase" },
+      "password" },
     { "secret: words", "MyVeryLongPasswordThatNobodyWillEverGuess2024x", "password" },
     { "secret: the keyboard", "Qwerty7UiopAsdf3GhjklZxcv9BnmQwe1RtyUiop4Asdf", "password" },
     { "secret: digits", "31415926535897932384626433832795028841971693993751", "256 bits" },
