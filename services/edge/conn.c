@@ -1,0 +1,436 @@
+#include "conn.h"
+
+#include "app_link.h"
+#include "batcher.h"
+#include "delivery.h"
+#include "edge.h"
+#include "events.h"
+#include "handshake.h"
+#include "inbound.h"
+#include "refusal.h"
+#include "replies.h"
+#include "session_link.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CONTROL_ROOM 1024         /* control frames may exceed the queue's cap by this */
+#define WRITE_MAX    (256u << 10) /* one write; the rest stays ours */
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+static void conn_free(struct conn *conn)
+{
+    struct edge *edge = conn->edge;
+
+    wheel_clear(&edge->wheel, &conn->timer);
+    if (conn->dirty_at != NULL) {
+        *conn->dirty_at = conn->dirty_next;
+        if (conn->dirty_next != NULL) conn->dirty_next->dirty_at = conn->dirty_at;
+    }
+    address_leave(&edge->addresses, conn->address_entry);
+    conn_table_remove(&edge->conns, conn->id);
+    handshake_free(conn->handshake);
+    outbox_drop(&conn->outbox, &edge->pool);
+    free(conn->assembly);
+    if (conn->identity != NULL) free(conn->identity->renewed);
+    free(conn->identity);
+    free(conn);
+}
+
+void conn_accept(struct edge *edge, const struct conn_socket *socket)
+{
+    struct conn *conn = calloc(1, sizeof *conn);
+    uint64_t id;
+
+    if (conn == NULL || conn_table_add(&edge->conns, conn, &conn->id) != GH_OK) {
+        free(conn);
+        address_leave(&edge->addresses, socket->address_entry);
+        (*edge->stats.handshakes_failed)++;
+        (void)close(socket->fd);
+        return;
+    }
+    conn->edge = edge;
+    conn->tls = socket->tls;
+    conn->addr = socket->addr;
+    conn->port = socket->port;
+    conn->refuse = (uint8_t)socket->refuse;
+    conn->plain_on_tls = socket->plain_on_tls;
+    conn->address_entry = socket->address_entry;
+    conn->opened_ms = edge_now(edge);
+    conn->close_due_ms = socket->accepted_ms + (int64_t)edge->config.handshake_timeout_ms;
+    gh_request_id(conn->request_id);
+    edge->handshakes++;
+    id = conn->id;
+    conn->wsi = transport_adopt(edge->transport, socket->fd, socket->tls, conn);
+    /* A failed adoption may have told conn_on_closed, which has freed it then. */
+    if (conn_table_find(&edge->conns, id) == NULL) return;
+    if (conn->wsi == NULL) {
+        edge->handshakes--;
+        (*edge->stats.handshakes_failed)++;
+        conn_free(conn);
+        return;
+    }
+    conn_rearm(conn);
+}
+
+void conn_leave(struct conn *conn)
+{
+    struct edge *edge = conn->edge;
+
+    if (conn->left || conn->identity == NULL) return;
+    conn->left = true;
+    batcher_forget(conn);
+    delivery_forget(conn);
+    app_link_leave(conn);
+    session_link_end(edge->session_link, conn);
+    directory_leave(&edge->directory, conn);
+    if (conn->counted) {
+        edge->open--;
+        (*conn->route->active)--;
+        (*edge->stats.closed[conn->code < GH_CODE_COUNT ? conn->code : GH_CODE_INTERNAL])++;
+    }
+    events_closed(conn);
+}
+
+void conn_on_closed(void *ctx, void *user)
+{
+    struct conn *conn = user;
+    struct edge *edge = ctx;
+
+    if (conn->state == CONN_HEAD || conn->state == CONN_ADMITTING) {
+        edge->handshakes--;
+        (*edge->stats.handshakes_failed)++;
+        handshake_abandon(conn);
+    }
+    conn_leave(conn);
+    conn->wsi = NULL;
+    conn_free(conn);
+}
+
+void conn_kill(struct conn *conn)
+{
+    conn->killed = true;
+    conn_mark_dirty(conn);
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+void conn_on_rx(void *ctx, void *user, uint8_t *data, size_t len)
+{
+    struct conn *conn = user;
+
+    (void)ctx;
+    if (conn->killed) return;
+    conn->bytes_in += len;
+    switch ((enum conn_state)conn->state) {
+    case CONN_HEAD: handshake_rx(conn, data, len); break;
+    case CONN_ADMITTING:
+        conn_refuse(conn, GH_CODE_BAD_REQUEST, 0, "bytes before the answer");
+        break;
+    case CONN_OPEN:
+    case CONN_CLOSING: inbound_rx(conn, data, len); break;
+    case CONN_LINGER: break; /* read only so that the peer gets our last word */
+    }
+}
+
+void conn_pause(struct conn *conn, unsigned why)
+{
+    if (conn->paused == 0) {
+        (*conn->edge->stats.pauses)++;
+        transport_pause(conn->wsi, true);
+    }
+    conn->paused |= (uint8_t)why;
+}
+
+void conn_resume(struct conn *conn, unsigned why)
+{
+    if ((conn->paused & why) == 0) return;
+    conn->paused &= (uint8_t)~why;
+    if (conn->paused == 0) transport_pause(conn->wsi, false);
+}
+
+/* --- writing ---------------------------------------------------------------------------------- */
+
+void conn_mark_dirty(struct conn *conn)
+{
+    struct edge *edge = conn->edge;
+
+    if (conn->dirty_at != NULL) return;
+    conn->dirty_next = edge->dirty;
+    conn->dirty_at = &edge->dirty;
+    if (edge->dirty != NULL) edge->dirty->dirty_at = &conn->dirty_next;
+    edge->dirty = conn;
+}
+
+static void linger(struct conn *conn)
+{
+    conn->state = CONN_LINGER;
+    conn->close_due_ms = edge_now(conn->edge) + (int64_t)conn->edge->config.close_timeout_ms;
+    conn->paused = 0;
+    transport_pause(conn->wsi, false);
+    conn_rearm(conn);
+    conn_mark_dirty(conn);
+}
+
+void conn_flush(struct conn *conn)
+{
+    struct outbox *outbox = &conn->outbox;
+
+    if (conn->killed) {
+        transport_kill(conn->edge->transport, conn->wsi);
+        return;
+    }
+    while (outbox->len > 0) {
+        size_t n = outbox->len < WRITE_MAX ? outbox->len : WRITE_MAX;
+
+        if (transport_choked(conn->wsi)) {
+            transport_want_writable(conn->wsi);
+            return;
+        }
+        if (!transport_write(conn->wsi, outbox->data + outbox->start, n)) {
+            conn->killed = true;
+            transport_kill(conn->edge->transport, conn->wsi);
+            return;
+        }
+        conn->bytes_out += n;
+        outbox_consume(outbox, &conn->edge->pool, n);
+    }
+    if (conn->state == CONN_CLOSING && conn->close_seen) linger(conn);
+    if (conn->state != CONN_LINGER || conn->finished) return;
+    if (transport_choked(conn->wsi)) {
+        transport_want_writable(conn->wsi);
+        return;
+    }
+    conn->finished = true;
+    transport_finish(conn->wsi);
+}
+
+void conn_on_writable(void *ctx, void *user)
+{
+    (void)ctx;
+    conn_flush(user);
+}
+
+void conn_send(struct conn *conn, const void *data, size_t len, bool binary)
+{
+    struct edge *edge = conn->edge;
+    enum gh_err err;
+
+    if (conn->state != CONN_OPEN || conn->close_sent) return;
+    err = outbox_frame(&conn->outbox, &edge->pool, binary ? FRAME_BINARY : FRAME_TEXT, data, len,
+                       edge->config.max_queue_bytes);
+    if (err != GH_OK) {
+        conn_close(conn, err == GH_ERR_LIMIT ? GH_CODE_SLOW_CONSUMER : GH_CODE_INTERNAL, 0,
+                   err == GH_ERR_LIMIT ? "queue full" : "no memory");
+        return;
+    }
+    conn->messages_out++;
+    (*conn->route->messages_out)++;
+    *conn->route->bytes_out += len;
+    conn_mark_dirty(conn);
+}
+
+void conn_send_control(struct conn *conn, uint8_t opcode, const void *data, size_t len)
+{
+    struct edge *edge = conn->edge;
+
+    if (outbox_frame(&conn->outbox, &edge->pool, opcode, data, len,
+                     edge->config.max_queue_bytes + CONTROL_ROOM) != GH_OK) {
+        conn_kill(conn);
+        return;
+    }
+    conn_mark_dirty(conn);
+}
+
+/* --- ends ------------------------------------------------------------------------------------- */
+
+void conn_refuse(struct conn *conn, uint32_t code, uint64_t retry_after_ms, const char *reason)
+{
+    struct edge *edge = conn->edge;
+    struct refusal refusal = { .code = code,
+                               .request_id = conn->request_id,
+                               .retry_after_ms = retry_after_ms,
+                               .tls = conn->tls };
+    char answer[REFUSAL_MAX];
+    size_t len = refusal_write(&refusal, answer);
+
+    (*edge->stats.refused[code < GH_CODE_COUNT ? code : GH_CODE_INTERNAL])++;
+    events_refused(conn, code, reason);
+    edge->handshakes--;
+    handshake_abandon(conn);
+    conn->code = (uint8_t)code;
+    if (outbox_bytes(&conn->outbox, &edge->pool, answer, len, REFUSAL_MAX) != GH_OK) {
+        conn->state = CONN_LINGER;
+        conn_kill(conn);
+        return;
+    }
+    linger(conn);
+}
+
+void conn_close(struct conn *conn, uint32_t code, uint16_t ws_code, const char *reason)
+{
+    const struct gh_code_info *info = gh_code_info(code);
+    uint8_t payload[2 + 64];
+    size_t len = strlen(info->name);
+
+    if (conn->state != CONN_OPEN || conn->close_sent) return;
+    if (ws_code == 0) ws_code = info->close_code != 0 ? info->close_code : 1008;
+    conn->ws_code = ws_code;
+    conn->code = (uint8_t)code;
+    if (reason != NULL && gh_log_enabled(GH_LOG_DEBUG))
+        gh_log(GH_LOG_DEBUG, "closing", "request_id=%s close_code=%u code=%s reason=\"%s\"",
+               conn->request_id, ws_code, info->name, reason);
+    events_closing(conn, reason);
+    payload[0] = (uint8_t)(ws_code >> 8);
+    payload[1] = (uint8_t)ws_code;
+    if (len > sizeof payload - 2) len = sizeof payload - 2;
+    memcpy(payload + 2, info->name, len);
+    conn->close_sent = true;
+    conn->state = CONN_CLOSING;
+    conn->close_due_ms = edge_now(conn->edge) + (int64_t)conn->edge->config.close_timeout_ms;
+    conn->paused = 0;
+    transport_pause(conn->wsi, false); /* its Close frame is wanted */
+    free(conn->assembly);
+    conn->assembly = NULL;
+    conn->assembly_due_ms = 0;
+    conn_send_control(conn, FRAME_CLOSE, payload, 2 + len);
+    conn_leave(conn);
+    conn_rearm(conn);
+}
+
+void conn_rotate_csrf(struct conn *conn, const char *csrf)
+{
+    struct identity *who = conn->identity;
+
+    memcpy(who->csrf_previous, who->csrf, sizeof who->csrf_previous);
+    (void)snprintf(who->csrf, sizeof who->csrf, "%s", csrf);
+    who->csrf_until_ms = edge_now(conn->edge) + IDENTITY_OVERLAP_MS;
+    replies_csrf_rotated(conn);
+}
+
+void conn_open(struct conn *conn)
+{
+    struct edge *edge = conn->edge;
+    int64_t now = edge_now(edge);
+
+    edge->handshakes--;
+    edge->open++;
+    conn->counted = true;
+    conn->state = CONN_OPEN;
+    conn->opened_ms = conn->last_rx_ms = conn->ping_ms = now;
+    conn->close_due_ms = 0;
+    (*conn->route->opened)++;
+    (*conn->route->active)++;
+    handshake_answer(conn);
+    handshake_free(conn->handshake);
+    conn->handshake = NULL;
+    replies_welcome(conn);
+    events_opened(conn);
+    app_link_join(conn);
+    delivery_prefetch(conn);
+    conn_rearm(conn);
+}
+
+/* --- deadlines -------------------------------------------------------------------------------- */
+
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return b != 0 && b < a ? b : a;
+}
+
+/* Wall-clock moments on the monotonic axis. */
+static int64_t wall_to_mono(const struct conn *conn, uint64_t wall_ms)
+{
+    return edge_now(conn->edge) + ((int64_t)wall_ms - gh_clock_wall_ms());
+}
+
+static int64_t next_deadline(const struct conn *conn)
+{
+    const struct edge_config *config = &conn->edge->config;
+    int64_t due, expiry;
+
+    if (conn->state != CONN_OPEN) return conn->close_due_ms;
+    due = conn->last_rx_ms + (int64_t)config->idle_timeout_ms;
+    due = sooner(due, conn->ping_ms + (int64_t)(conn->ping_waiting ? config->pong_timeout_ms
+                                                                   : config->ping_interval_ms));
+    due = sooner(due, conn->assembly_due_ms);
+    expiry = wall_to_mono(conn, conn->identity->expires_ms);
+    due = sooner(due, expiry);
+    if (!conn->expiry_warned) due = sooner(due, expiry - (int64_t)config->expiry_warning_ms);
+    return due;
+}
+
+void conn_rearm(struct conn *conn)
+{
+    wheel_set(&conn->edge->wheel, &conn->timer, next_deadline(conn));
+}
+
+static void send_ping(struct conn *conn, int64_t now_ms)
+{
+    uint8_t payload[8];
+
+    conn->ping_us = gh_clock_mono_us();
+    memcpy(payload, &conn->ping_us, sizeof payload);
+    conn->ping_ms = now_ms;
+    conn->ping_waiting = true;
+    conn_send_control(conn, FRAME_PING, payload, sizeof payload);
+}
+
+static void open_timer(struct conn *conn, int64_t now_ms)
+{
+    const struct edge_config *config = &conn->edge->config;
+    int64_t left = (int64_t)conn->identity->expires_ms - gh_clock_wall_ms();
+
+    if (left <= 0) {
+        conn_close(conn, GH_CODE_TOKEN_EXPIRED, 0, "expired");
+        return;
+    }
+    if (conn->ping_waiting && now_ms >= conn->ping_ms + (int64_t)config->pong_timeout_ms) {
+        (*conn->edge->stats.health_failed)++;
+        conn_close(conn, GH_CODE_TIMEOUT, 0, "no pong");
+        return;
+    }
+    if (conn->assembly_due_ms != 0 && now_ms >= conn->assembly_due_ms) {
+        conn_close(conn, GH_CODE_TIMEOUT, 0, "message too slow");
+        return;
+    }
+    /* Not while it is our turn: a connection whose messages wait is not idle. */
+    if (now_ms >= conn->last_rx_ms + (int64_t)config->idle_timeout_ms) {
+        if (conn->paused == 0) {
+            conn_close(conn, GH_CODE_IDLE, 0, "idle");
+            return;
+        }
+        conn->last_rx_ms = now_ms;
+    }
+    if (!conn->expiry_warned && left <= (int64_t)config->expiry_warning_ms) {
+        conn->expiry_warned = true;
+        replies_token_expiring(conn);
+    }
+    if (!conn->ping_waiting && now_ms >= conn->ping_ms + (int64_t)config->ping_interval_ms)
+        send_ping(conn, now_ms);
+    if (conn->state == CONN_OPEN) conn_rearm(conn);
+}
+
+void conn_on_timer(struct conn *conn, int64_t now_ms)
+{
+    switch ((enum conn_state)conn->state) {
+    case CONN_HEAD:
+        /* Without a byte of HTTP there is nobody to answer: TLS is not done, or nothing was sent.
+         */
+        if (handshake_begun(conn))
+            conn_refuse(conn, GH_CODE_TIMEOUT, 0, "head too slow");
+        else
+            conn_kill(conn);
+        break;
+    case CONN_ADMITTING: conn_refuse(conn, GH_CODE_UNAVAILABLE, 1000, "no verdict in time"); break;
+    case CONN_OPEN: open_timer(conn, now_ms); break;
+    case CONN_CLOSING:
+    case CONN_LINGER: conn_kill(conn); break;
+    }
+}

@@ -1,0 +1,238 @@
+#include "edge.h"
+
+#include "app_link.h"
+#include "ban_feed.h"
+#include "batcher.h"
+#include "charge.h"
+#include "drain.h"
+#include "listener.h"
+#include "session_link.h"
+#include "tls.h"
+
+#include "common/log.h"
+
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#define SPARE_DESCRIPTORS 512 /* bus, log, spool, admin */
+
+/* --- one turn of the loop --------------------------------------------------------------------- */
+
+/* Before the loop waits: what this turn gathered leaves, in the order in which one makes another.
+ */
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct edge *edge = prepare->data;
+
+    if (edge->listener != NULL) listener_admit(edge->listener);
+    batcher_flush(edge->batcher);
+    app_links_flush(edge->apps);
+    charge_flush(edge->charge);
+    while (edge->dirty != NULL) {
+        struct conn *conn = edge->dirty;
+
+        edge->dirty = conn->dirty_next;
+        if (conn->dirty_next != NULL) conn->dirty_next->dirty_at = &edge->dirty;
+        conn->dirty_next = NULL;
+        conn->dirty_at = NULL;
+        conn_flush(conn); /* may free it */
+    }
+}
+
+static void on_conn_timer(void *ctx, struct wheel_timer *timer, int64_t now_ms)
+{
+    (void)ctx;
+    conn_on_timer(hmap_entry(timer, struct conn, timer), now_ms);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct edge *edge = timer->data;
+
+    (void)wheel_turn(&edge->wheel, edge_now(edge));
+    (void)wheel_turn(&edge->preface_wheel, edge_now(edge));
+}
+
+/* --- start ------------------------------------------------------------------------------------ */
+
+/* As many descriptors as the kernel lets us have; fewer than the caps ask for is worth a word. */
+static void raise_limits(struct edge *edge)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_max != RLIM_INFINITY &&
+        limit.rlim_max < edge->config.max_connections + SPARE_DESCRIPTORS) {
+        edge->config.max_connections = limit.rlim_max > 2 * SPARE_DESCRIPTORS
+                                           ? (uint32_t)limit.rlim_max - SPARE_DESCRIPTORS
+                                           : (uint32_t)limit.rlim_max / 2;
+        gh_log(GH_LOG_WARN, "connections_capped",
+               "max_connections=%u reason=\"the process may open %llu descriptors\"",
+               edge->config.max_connections, (unsigned long long)limit.rlim_max);
+    }
+}
+
+static bool setup_tls(void *ctx, SSL_CTX *tls)
+{
+    struct edge *edge = ctx;
+
+    return tls_setup(edge->tls, tls);
+}
+
+static enum gh_err make_transport(struct edge *edge)
+{
+    struct transport_config config = {
+        .hooks = { .ctx = edge,
+                   .rx = conn_on_rx,
+                   .writable = conn_on_writable,
+                   .closed = conn_on_closed,
+                   .setup_tls = setup_tls },
+        .max_connections = edge->config.max_connections + SPARE_DESCRIPTORS,
+        .tls = edge->config.tls.enabled,
+    };
+    enum gh_err err = GH_OK;
+
+    if (edge->config.tls.enabled) err = tls_new(&edge->config.tls, &edge->tls);
+    return err == GH_OK ? transport_new(edge->loop, &config, &edge->transport) : err;
+}
+
+static enum gh_err make_tables(struct edge *edge)
+{
+    const struct edge_config *config = &edge->config;
+    enum gh_err err = conn_table_init(&edge->conns, config->max_connections + SPARE_DESCRIPTORS);
+
+    if (err == GH_OK)
+        err = address_table_init(&edge->addresses, config->rates.connects_per_s,
+                                 config->rates.connects_burst, config->max_connections_per_address);
+    if (err == GH_OK) err = ban_table_new(&edge->bans);
+    if (err == GH_OK) err = directory_init(&edge->directory);
+    edge->routes.routes = config->route_items.items;
+    edge->routes.count = config->route_items.count;
+    wheel_init(&edge->wheel, edge_now(edge), on_conn_timer, edge);
+    wheel_init(&edge->preface_wheel, edge_now(edge), listener_on_timer, edge);
+    gh_tape_init(&edge->tape);
+    gh_buf_init(&edge->scratch, 0);
+    return err;
+}
+
+static enum gh_err make_links(struct edge *edge)
+{
+    struct gh_client_config config;
+    enum gh_err err;
+
+    err = gh_audit_new(edge->service, gh_service_endpoint(edge->service, GH_ROLE_AUDIT),
+                       &edge->audit);
+    if (err != GH_OK) return err;
+    gh_service_client_init(edge->service, gh_service_endpoint(edge->service, GH_ROLE_AUTH),
+                           GH_ROLE_AUTH, &config);
+    config.max_in_flight = 4096;
+    err = gh_client_new(edge->loop, &config, &edge->auth);
+    if (err == GH_OK)
+        err = session_link_new(edge, gh_service_endpoint(edge->service, GH_ROLE_SESSION),
+                               &edge->session_link);
+    if (err == GH_OK) err = ban_feed_new(edge, &edge->ban_feed);
+    if (err == GH_OK)
+        err = charge_new(edge, gh_service_endpoint(edge->service, GH_ROLE_LIMITER), &edge->charge);
+    if (err == GH_OK)
+        err = batcher_new(edge, gh_service_endpoint(edge->service, GH_ROLE_VALIDATOR),
+                          &edge->batcher);
+    if (err == GH_OK) err = app_links_new(edge, &edge->apps);
+    for (size_t i = 0; err == GH_OK && i < edge->routes.count; i++)
+        edge->routes.routes[i].link = app_links_find(edge->apps, edge->routes.routes[i].app);
+    return err;
+}
+
+static bool auth_ready(void *ctx)
+{
+    return gh_client_up_count(((struct edge *)ctx)->auth) > 0;
+}
+
+static bool session_ready(void *ctx)
+{
+    return gh_client_up_count(session_link_client(((struct edge *)ctx)->session_link)) > 0;
+}
+
+static void on_reload(void *ctx)
+{
+    struct edge *edge = ctx;
+
+    if (edge->tls != NULL && tls_reload(edge->tls) != GH_OK)
+        gh_log(GH_LOG_ERROR, "reload_refused", "next=\"the certificate in use stays\"");
+}
+
+static void start_handles(struct edge *edge)
+{
+    (void)uv_prepare_init(edge->loop, &edge->prepare);
+    edge->prepare.data = edge;
+    (void)uv_prepare_start(&edge->prepare, on_prepare);
+    (void)uv_timer_init(edge->loop, &edge->tick);
+    edge->tick.data = edge;
+    (void)uv_timer_start(&edge->tick, on_tick, WHEEL_TICK_MS, WHEEL_TICK_MS);
+    edge->handles_made = true;
+}
+
+enum gh_err edge_new(struct gh_service *service, struct edge **ret_edge)
+{
+    struct edge *edge = calloc(1, sizeof *edge);
+    enum gh_err err;
+
+    if (edge == NULL) return GH_ERR_NOMEM;
+    *ret_edge = edge;
+    edge->service = service;
+    edge->loop = gh_service_loop(service);
+    edge->instance = gh_service_instance(service);
+    edge->boot_id = gh_service_boot_id(service);
+    err = edge_config_load(gh_service_config(service), &edge->config);
+    if (err != GH_OK || gh_service_checking(service)) return err;
+    raise_limits(edge);
+    err = make_tables(edge);
+    stats_init(&edge->stats, gh_service_metrics(service), edge, &edge->routes);
+    if (err == GH_OK) err = make_links(edge);
+    if (err == GH_OK) err = make_transport(edge);
+    if (err == GH_OK) err = drain_new(edge, &edge->drain);
+    if (err != GH_OK) return err;
+    start_handles(edge);
+    err = listener_new(edge, &edge->listener);
+    if (err != GH_OK) return err;
+    gh_service_add_check(service, "auth", auth_ready, edge);
+    gh_service_add_check(service, "session", session_ready, edge);
+    gh_service_add_check(service, "bans", ban_feed_ready, edge->ban_feed);
+    gh_service_add_check(service, "validator", batcher_ready, edge->batcher);
+    gh_service_on_reload(service, on_reload, edge);
+    gh_service_on_drain(service, drain_start, edge);
+    return GH_OK;
+}
+
+/* --- the end ---------------------------------------------------------------------------------- */
+
+void edge_free(struct edge *edge)
+{
+    if (edge == NULL) return;
+    listener_free(edge->listener);
+    edge->listener = NULL;
+    transport_free(edge->transport); /* ends every connection left, with all that goes with it */
+    if (edge->handles_made) {
+        uv_close((uv_handle_t *)&edge->prepare, NULL);
+        uv_close((uv_handle_t *)&edge->tick, NULL);
+        (void)uv_run(edge->loop, UV_RUN_NOWAIT); /* they lie in *edge */
+    }
+    drain_free(edge->drain);
+    app_links_free(edge->apps);
+    batcher_free(edge->batcher);
+    charge_free(edge->charge);
+    ban_feed_free(edge->ban_feed);
+    session_link_free(edge->session_link);
+    gh_client_free(edge->auth);
+    gh_audit_free(edge->audit);
+    tls_free(edge->tls);
+    directory_done(&edge->directory);
+    ban_table_free(edge->bans);
+    address_table_done(&edge->addresses);
+    conn_table_done(&edge->conns);
+    outbox_pool_done(&edge->pool);
+    gh_tape_done(&edge->tape);
+    gh_buf_done(&edge->scratch);
+    free(edge);
+}

@@ -1,0 +1,87 @@
+/*
+ * edge - the process's parts and what they share. One edge, one loop, one thread.
+ *
+ * Modules below know the edge and reach each other through it; what each owns stands in its own
+ * header. Nothing here is for other processes.
+ */
+#ifndef EDGE_EDGE_H
+#define EDGE_EDGE_H
+
+#include "address_table.h"
+#include "ban_table.h"
+#include "config.h"
+#include "conn.h"
+#include "conn_table.h"
+#include "directory.h"
+#include "outbox.h"
+#include "stats.h"
+#include "transport.h"
+#include "wheel.h"
+
+#include "common/client.h"
+#include "common/clients/audit_client.h"
+#include "common/json/buf.h"
+#include "common/json/tape.h"
+#include "common/service.h"
+
+struct listener;
+struct batcher;
+struct charge;
+struct session_link;
+struct ban_feed;
+struct drain;
+struct app_links;
+struct tls;
+
+struct edge {
+    struct gh_service *service;
+    uv_loop_t *loop;
+    struct edge_config config;
+    const char *instance;
+    uint64_t boot_id;
+
+    struct transport *transport;
+    struct tls *tls;
+    struct listener *listener;
+    struct route_table routes;
+    struct conn_table conns;
+    struct address_table addresses;
+    struct ban_table *bans;
+    struct directory directory;
+    struct wheel wheel;         /* of connections */
+    struct wheel preface_wheel; /* of sockets that are none yet */
+    struct outbox_pool pool;
+    struct conn *dirty; /* connections with something to write */
+    struct stats stats;
+
+    struct gh_client *auth;
+    struct batcher *batcher;
+    struct app_links *apps;
+    struct charge *charge;             /* owns the client of the limiter */
+    struct session_link *session_link; /* owns the client of the session service */
+    struct ban_feed *ban_feed;
+    struct gh_audit *audit;
+    struct drain *drain;
+
+    struct gh_tape tape;   /* scratch */
+    struct gh_buf scratch; /* messages of our own */
+    uint32_t handshakes;   /* connections before OPEN */
+    uint32_t admitting;
+    uint32_t open;
+
+    uv_prepare_t prepare; /* the end of a turn: batches and writes leave */
+    uv_timer_t tick;      /* turns the wheel */
+    bool handles_made;
+    bool draining;
+};
+
+/* Errors are reported on the log. *ret_edge is set even on failure, for edge_free. */
+GH_NODISCARD enum gh_err edge_new(struct gh_service *service, struct edge **ret_edge);
+void edge_free(struct edge *edge);
+
+static inline int64_t edge_now(const struct edge *edge)
+{
+    return (int64_t)uv_now(edge->loop);
+}
+
+#endif

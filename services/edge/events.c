@@ -1,0 +1,108 @@
+#include "events.h"
+
+#include "edge.h"
+
+#include <string.h>
+
+#define NUMBER(field, n)                                                                           \
+    {                                                                                              \
+        .name = field, .number = (n)                                                               \
+    }
+#define TEXT(field, str)                                                                           \
+    {                                                                                              \
+        .name = field, .value = gh_bytes_str(str)                                                  \
+    }
+
+static void describe(const struct conn *conn, struct gh_audit_event *event,
+                     char address[ADDR_TEXT_MAX])
+{
+    const struct identity *who = conn->identity;
+
+    addr_format(&conn->addr, address);
+    event->request_id = gh_bytes_str(conn->request_id);
+    event->address = gh_bytes_str(address);
+    if (who == NULL) return;
+    event->session_id = gh_bytes_str(who->session_id);
+    event->user = gh_bytes(who->user, who->user_len);
+}
+
+void events_refused(struct conn *conn, uint32_t code, const char *reason)
+{
+    const struct gh_code_info *info = gh_code_info(code);
+    char address[ADDR_TEXT_MAX];
+    struct gh_audit_event event = {
+        .code = info->name,
+        .fields = { TEXT("reason", reason),
+                    NUMBER("status", info->http_status),
+                    { .name = conn->route != NULL ? "route" : NULL } },
+    };
+
+    if (conn->route != NULL) event.fields[2].value = gh_bytes_str(conn->route->name);
+    describe(conn, &event, address);
+    gh_audit_emit(conn->edge->audit, info->severity, "handshake.refused", &event);
+}
+
+void events_opened(struct conn *conn)
+{
+    char address[ADDR_TEXT_MAX];
+    struct gh_audit_event event = { .fields = { TEXT("route", conn->route->name) } };
+
+    describe(conn, &event, address);
+    gh_audit_emit(conn->edge->audit, GH_SEV_INFO, "connection.opened", &event);
+}
+
+void events_closing(struct conn *conn, const char *reason)
+{
+    const struct gh_code_info *info = gh_code_info(conn->code);
+    char address[ADDR_TEXT_MAX];
+    struct gh_audit_event event = {
+        .code = info->name,
+        .fields = { NUMBER("close_code", conn->ws_code), TEXT("route", conn->route->name),
+                    TEXT("reason", reason != NULL ? reason : "") },
+    };
+
+    if (info->severity < GH_SEV_NOTICE) return; /* connection.closed says it all */
+    describe(conn, &event, address);
+    gh_audit_emit(conn->edge->audit, info->severity, "connection.ended", &event);
+}
+
+void events_closed(struct conn *conn)
+{
+    char address[ADDR_TEXT_MAX];
+    struct gh_audit_event event = {
+        .code = gh_code_info(conn->code)->name,
+        .fields = { NUMBER("close_code", conn->ws_code != 0 ? conn->ws_code : 1006),
+                    NUMBER("messages_in", conn->messages_in),
+                    NUMBER("messages_out", conn->messages_out), NUMBER("bytes_in", conn->bytes_in),
+                    NUMBER("bytes_out", conn->bytes_out), NUMBER("refused", conn->refused),
+                    NUMBER("latency_us", (uint64_t)conn->latency_us),
+                    NUMBER("open_ms", (uint64_t)(edge_now(conn->edge) - conn->opened_ms)),
+                    TEXT("route", conn->route->name) },
+    };
+
+    describe(conn, &event, address);
+    gh_audit_emit(conn->edge->audit, GH_SEV_INFO, "connection.closed", &event);
+}
+
+void events_verdict(struct conn *conn, const char *request_id, const Gh__Verdict *verdict)
+{
+    const struct gh_code_info *info = gh_code_info(verdict->code);
+    char address[ADDR_TEXT_MAX];
+    struct gh_audit_event event = { .code = info->name };
+    size_t n = 0;
+
+    describe(conn, &event, address);
+    if (request_id != NULL) event.request_id = gh_bytes_str(request_id);
+    event.fields[n++] = (struct gh_audit_field)TEXT("route", conn->route->name);
+    if (verdict->type.len > 0)
+        event.fields[n++] = (struct gh_audit_field){ .name = "type", .value = verdict->type };
+    if (verdict->pointer.len > 0)
+        event.fields[n++] = (struct gh_audit_field){ .name = "pointer", .value = verdict->pointer };
+    if (verdict->rule.len > 0)
+        event.fields[n++] = (struct gh_audit_field){ .name = "rule", .value = verdict->rule };
+    if (verdict->score > 0)
+        event.fields[n++] = (struct gh_audit_field)NUMBER("score", verdict->score);
+    event.fields[n] = (struct gh_audit_field)TEXT("connection", conn->request_id);
+    gh_audit_emit(conn->edge->audit, verdict->code != 0 ? info->severity : GH_SEV_NOTICE,
+                  verdict->code != 0 ? "message.refused" : "message.suspicious", &event);
+}

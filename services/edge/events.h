@@ -1,0 +1,20 @@
+/*
+ * events - what the edge tells the audit log about its connections. The only module that knows the
+ * audit client; never a token, a credential or message content.
+ */
+#ifndef EDGE_EVENTS_H
+#define EDGE_EVENTS_H
+
+#include <validator.pb-c.h>
+
+struct conn;
+struct edge;
+
+void events_refused(struct conn *conn, uint32_t code, const char *reason);
+void events_opened(struct conn *conn);
+void events_closing(struct conn *conn, const char *reason); /* when the edge ends it */
+void events_closed(struct conn *conn);                      /* with its counters */
+/* A message the validator refused, or one that was let through with a score. */
+void events_verdict(struct conn *conn, const char *request_id, const Gh__Verdict *verdict);
+
+#endif

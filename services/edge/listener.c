@@ -1,0 +1,435 @@
+#include "listener.h"
+
+#include "edge.h"
+#include "proxy_header.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define BACKLOG        4096
+#define ACCEPTS_MAX    256 /* per turn of the loop */
+#define RESERVE        256 /* sockets past max_connections, to say so */
+#define REFUSALS_PER_S 500 /* told over HTTP; more are closed without a word */
+#define TLS_HANDSHAKE  0x16
+#define TLS_HEAD       5
+#define TLS_RECORD_MAX (16384 + 256)
+#define FULL_PAUSE_MS  100 /* out of descriptors: how long not to accept */
+
+struct preface { /* a socket that is not a connection yet */
+    uv_poll_t poll;
+    struct listener *listener;
+    struct preface *prev, *next; /* in listener.prefaces, or in listener.ready */
+    struct wheel_timer timer;
+    struct conn_socket socket;
+    size_t peeked; /* bytes seen the last time: no more means that the client has finished */
+    bool want_proxy;
+    bool judged;
+    bool ready;
+};
+
+struct listener {
+    struct edge *edge;
+    int fd;
+    uv_poll_t *poll;
+    uv_timer_t *pause;
+    struct preface *prefaces;
+    struct preface *ready, *ready_last;
+    uint32_t n_prefaces;
+    int64_t refusals_ms;
+    uint32_t refusals;
+};
+
+/* --- prefaces --------------------------------------------------------------------------------- */
+
+static void preface_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+/* The socket is no longer its. */
+static void preface_drop(struct preface *preface)
+{
+    struct listener *listener = preface->listener;
+    struct preface **first = preface->ready ? &listener->ready : &listener->prefaces;
+
+    if (preface->prev != NULL)
+        preface->prev->next = preface->next;
+    else
+        *first = preface->next;
+    if (preface->next != NULL)
+        preface->next->prev = preface->prev;
+    else if (preface->ready)
+        listener->ready_last = preface->prev;
+    listener->n_prefaces--;
+    wheel_clear(&listener->edge->preface_wheel, &preface->timer);
+    uv_close((uv_handle_t *)&preface->poll, preface_closed);
+}
+
+static void preface_abort(struct preface *preface)
+{
+    struct edge *edge = preface->listener->edge;
+    int fd = preface->socket.fd;
+
+    address_leave(&edge->addresses, preface->socket.address_entry);
+    (*edge->stats.handshakes_failed)++;
+    preface_drop(preface);
+    (void)close(fd);
+}
+
+void listener_on_timer(void *ctx, struct wheel_timer *timer, int64_t now_ms)
+{
+    (void)ctx;
+    (void)now_ms;
+    preface_abort(hmap_entry(timer, struct preface, timer));
+}
+
+/* --- who may come in -------------------------------------------------------------------------- */
+
+static bool may_tell(struct listener *listener, int64_t now_ms)
+{
+    if (now_ms - listener->refusals_ms >= 1000) {
+        listener->refusals_ms = now_ms;
+        listener->refusals = 0;
+    }
+    return ++listener->refusals <= REFUSALS_PER_S;
+}
+
+/* Bans and caps for the client's own address. False: close it without a word. */
+static bool judge(struct listener *listener, struct conn_socket *socket)
+{
+    struct edge *edge = listener->edge;
+    int64_t now = edge_now(edge);
+    uint64_t retry_ms = 0;
+    /* Clients behind a balancer that writes their address into the head are counted there. */
+    bool counted_later = edge->config.forwarded_header != EDGE_FORWARDED_NONE &&
+                         edge_config_trusts(&edge->config, &socket->addr);
+
+    if (ban_table_address(edge->bans, &socket->addr, (uint64_t)gh_clock_wall_ms())) {
+        socket->refuse = GH_CODE_BANNED;
+    } else if (edge->conns.used + listener->n_prefaces >= edge->config.max_connections) {
+        socket->refuse = GH_CODE_FULL;
+    } else if (!counted_later) {
+        switch (address_enter(&edge->addresses, &socket->addr, now, &socket->address_entry,
+                              &retry_ms)) {
+        case ADDRESS_OK: break;
+        case ADDRESS_RATE:
+        case ADDRESS_FULL: socket->refuse = GH_CODE_RATE_LIMITED; break;
+        }
+    }
+    return socket->refuse == GH_CODE_OK || may_tell(listener, now);
+}
+
+/* --- reading ahead ---------------------------------------------------------------------------- */
+
+static bool wait_for(struct preface *preface, size_t bytes)
+{
+    int low = (int)bytes;
+
+    return setsockopt(preface->socket.fd, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof low) == 0;
+}
+
+enum step { STEP_WAIT, STEP_ABORT, STEP_READY };
+
+static enum step step_proxy(struct preface *preface, uint8_t *bytes, size_t n)
+{
+    const struct edge *edge = preface->listener->edge;
+    struct proxy_header proxy;
+
+    switch (proxy_header_parse(bytes, n, &proxy)) {
+    case PROXY_MORE: return wait_for(preface, n + 1) ? STEP_WAIT : STEP_ABORT;
+    case PROXY_BAD: return STEP_ABORT;
+    case PROXY_NONE:
+        return edge->config.proxy_protocol == EDGE_PROXY_OPTIONAL ? STEP_READY : STEP_ABORT;
+    case PROXY_OK: break;
+    }
+    if (recv(preface->socket.fd, bytes, proxy.len, 0) != (ssize_t)proxy.len) return STEP_ABORT;
+    if (proxy.has_address) {
+        preface->socket.addr = proxy.source;
+        preface->socket.port = proxy.source_port;
+    }
+    return STEP_READY;
+}
+
+/* Is the whole first TLS record there? */
+static enum step step_tls(struct preface *preface, const uint8_t *bytes, size_t n)
+{
+    size_t record;
+    int available = 0;
+
+    if (bytes[0] != TLS_HANDSHAKE) {
+        preface->socket.tls = false;
+        preface->socket.plain_on_tls = true;
+        return STEP_READY;
+    }
+    if (n < TLS_HEAD) return wait_for(preface, TLS_HEAD) ? STEP_WAIT : STEP_ABORT;
+    record = (size_t)bytes[3] << 8 | bytes[4];
+    if (record == 0 || record > TLS_RECORD_MAX) return STEP_ABORT;
+    if (ioctl(preface->socket.fd, FIONREAD, &available) != 0) return STEP_ABORT;
+    if ((size_t)available < TLS_HEAD + record)
+        return wait_for(preface, TLS_HEAD + record) ? STEP_WAIT : STEP_ABORT;
+    return STEP_READY;
+}
+
+static ssize_t peek(struct preface *preface, uint8_t *bytes, size_t size)
+{
+    ssize_t n = recv(preface->socket.fd, bytes, size, MSG_PEEK);
+
+    if (n < 0) return errno == EAGAIN || errno == EINTR ? 0 : -1;
+    return n > 0 ? n : -1;
+}
+
+static enum step step(struct preface *preface)
+{
+    uint8_t bytes[PROXY_HEADER_MAX];
+    ssize_t n = peek(preface, bytes, sizeof bytes);
+    int available = 0;
+
+    if (n <= 0) return n == 0 ? STEP_WAIT : STEP_ABORT;
+    /* Woken without anything new: the rest will never come. */
+    (void)ioctl(preface->socket.fd, FIONREAD, &available);
+    if ((size_t)available == preface->peeked) return STEP_ABORT;
+    preface->peeked = (size_t)available;
+    if (preface->want_proxy) {
+        enum step result = step_proxy(preface, bytes, (size_t)n);
+
+        if (result != STEP_READY) return result;
+        preface->want_proxy = false;
+        preface->peeked = 0;
+        if (!wait_for(preface, 1)) return STEP_ABORT;
+        n = peek(preface, bytes, sizeof bytes);
+        if (n < 0) return STEP_ABORT;
+    }
+    if (!preface->judged) {
+        preface->judged = true;
+        if (!judge(preface->listener, &preface->socket)) return STEP_ABORT;
+    }
+    if (n == 0) return preface->socket.tls ? STEP_WAIT : STEP_READY;
+    return preface->socket.tls ? step_tls(preface, bytes, (size_t)n) : STEP_READY;
+}
+
+static void make_ready(struct preface *preface)
+{
+    struct listener *listener = preface->listener;
+
+    (void)uv_poll_stop(&preface->poll);
+    if (preface->prev != NULL)
+        preface->prev->next = preface->next;
+    else
+        listener->prefaces = preface->next;
+    if (preface->next != NULL) preface->next->prev = preface->prev;
+    preface->ready = true;
+    preface->next = NULL;
+    preface->prev = listener->ready_last;
+    if (listener->ready_last != NULL)
+        listener->ready_last->next = preface;
+    else
+        listener->ready = preface;
+    listener->ready_last = preface;
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    struct preface *preface = poll->data;
+
+    (void)events;
+    switch (status == 0 ? step(preface) : STEP_ABORT) {
+    case STEP_WAIT: break;
+    case STEP_ABORT: preface_abort(preface); break;
+    case STEP_READY: make_ready(preface); break;
+    }
+}
+
+void listener_admit(struct listener *listener)
+{
+    struct edge *edge = listener->edge;
+
+    while (listener->ready != NULL && edge->handshakes < edge->config.max_handshakes) {
+        struct preface *preface = listener->ready;
+        struct conn_socket socket = preface->socket;
+
+        (void)wait_for(preface, 1);
+        preface_drop(preface);
+        conn_accept(edge, &socket);
+    }
+}
+
+static bool preface_start(struct listener *listener, const struct conn_socket *socket,
+                          bool want_proxy)
+{
+    struct edge *edge = listener->edge;
+    struct preface *preface = calloc(1, sizeof *preface);
+
+    if (preface == NULL) return false;
+    if (uv_poll_init(edge->loop, &preface->poll, socket->fd) != 0) {
+        free(preface);
+        return false;
+    }
+    preface->poll.data = preface;
+    preface->listener = listener;
+    preface->socket = *socket;
+    preface->want_proxy = want_proxy;
+    preface->next = listener->prefaces;
+    if (listener->prefaces != NULL) listener->prefaces->prev = preface;
+    listener->prefaces = preface;
+    listener->n_prefaces++;
+    wheel_set(&edge->preface_wheel, &preface->timer,
+              socket->accepted_ms + (int64_t)edge->config.handshake_timeout_ms);
+    (void)uv_poll_start(&preface->poll, UV_READABLE, on_readable);
+    return true;
+}
+
+/* --- accepting -------------------------------------------------------------------------------- */
+
+static void take(struct listener *listener, int fd, const struct sockaddr_storage *peer)
+{
+    struct edge *edge = listener->edge;
+    struct conn_socket socket = { .fd = fd,
+                                  .tls = edge->config.tls.enabled,
+                                  .accepted_ms = edge_now(edge) };
+    bool want_proxy;
+    int one = 1;
+
+    (*edge->stats.accepted)++;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    addr_from_sockaddr((const struct sockaddr *)peer, &socket.addr);
+    socket.port = ntohs(peer->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)peer)->sin6_port
+                                                    : ((const struct sockaddr_in *)peer)->sin_port);
+    want_proxy = edge->config.proxy_protocol != EDGE_PROXY_OFF &&
+                 edge->config.forwarded_header == EDGE_FORWARDED_NONE &&
+                 edge_config_trusts(&edge->config, &socket.addr);
+    if (edge->conns.used + listener->n_prefaces >= edge->config.max_connections + RESERVE) {
+        (*edge->stats.handshakes_failed)++;
+        (void)close(fd);
+        return;
+    }
+    /* A plain one has nothing to wait for but its turn. */
+    if (!want_proxy && !socket.tls && edge->handshakes < edge->config.max_handshakes) {
+        if (judge(listener, &socket))
+            conn_accept(edge, &socket);
+        else
+            (void)close(fd);
+        return;
+    }
+    if (!preface_start(listener, &socket, want_proxy)) (void)close(fd);
+}
+
+static void on_pause_end(uv_timer_t *timer);
+
+static void on_connection(uv_poll_t *poll, int status, int events)
+{
+    struct listener *listener = poll->data;
+
+    (void)events;
+    if (status != 0) return;
+    for (int i = 0; i < ACCEPTS_MAX; i++) {
+        struct sockaddr_storage peer = { 0 };
+        socklen_t len = sizeof peer;
+        int fd =
+            accept4(listener->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (fd >= 0) {
+            take(listener, fd, &peer);
+            continue;
+        }
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            gh_log(GH_LOG_ERROR, "accept_failed", "error=\"%s\" next=\"again in %d ms\"",
+                   strerror(errno), FULL_PAUSE_MS);
+            (void)uv_poll_stop(listener->poll);
+            (void)uv_timer_start(listener->pause, on_pause_end, FULL_PAUSE_MS, 0);
+            return;
+        }
+        if (errno == EAGAIN || errno == EWOULDBLOCK) return;
+        /* ECONNABORTED and its like: that one is gone, the next may not be */
+    }
+}
+
+static void on_pause_end(uv_timer_t *timer)
+{
+    struct listener *listener = timer->data;
+
+    if (listener->poll != NULL) (void)uv_poll_start(listener->poll, UV_READABLE, on_connection);
+}
+
+static void handle_closed(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+void listener_stop(struct listener *listener)
+{
+    if (listener->poll == NULL) return;
+    uv_close((uv_handle_t *)listener->poll, handle_closed);
+    listener->poll = NULL;
+    (void)close(listener->fd);
+    listener->fd = -1;
+}
+
+static enum gh_err open_port(struct listener *listener)
+{
+    const struct edge_config *config = &listener->edge->config;
+    const struct sockaddr *addr = (const struct sockaddr *)&config->listen_addr;
+    int one = 1;
+
+    listener->fd = socket(addr->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (listener->fd < 0 ||
+        setsockopt(listener->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
+        setsockopt(listener->fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) != 0 ||
+        bind(listener->fd, addr, config->listen_len) != 0 || listen(listener->fd, BACKLOG) != 0) {
+        gh_log(GH_LOG_ERROR, "listen_failed", "address=%s error=\"%s\"", config->listen,
+               strerror(errno));
+        return GH_ERR_IO;
+    }
+    return GH_OK;
+}
+
+enum gh_err listener_new(struct edge *edge, struct listener **ret_listener)
+{
+    struct listener *listener = calloc(1, sizeof *listener);
+    enum gh_err err = GH_ERR_NOMEM;
+
+    if (listener == NULL) return GH_ERR_NOMEM;
+    listener->edge = edge;
+    listener->fd = -1;
+    listener->pause = malloc(sizeof *listener->pause);
+    if (listener->pause == NULL) goto fail;
+    (void)uv_timer_init(edge->loop, listener->pause);
+    listener->pause->data = listener;
+    err = open_port(listener);
+    if (err != GH_OK) goto fail;
+    listener->poll = malloc(sizeof *listener->poll);
+    err = GH_ERR_NOMEM;
+    if (listener->poll == NULL) goto fail;
+    (void)uv_poll_init(edge->loop, listener->poll, listener->fd);
+    listener->poll->data = listener;
+    (void)uv_poll_start(listener->poll, UV_READABLE, on_connection);
+    *ret_listener = listener;
+    return GH_OK;
+fail:
+    listener_free(listener);
+    return err;
+}
+
+void listener_free(struct listener *listener)
+{
+    if (listener == NULL) return;
+    listener_stop(listener);
+    while (listener->prefaces != NULL)
+        preface_abort(listener->prefaces);
+    while (listener->ready != NULL)
+        preface_abort(listener->ready);
+    if (listener->pause != NULL) uv_close((uv_handle_t *)listener->pause, handle_closed);
+    if (listener->fd >= 0) (void)close(listener->fd);
+    free(listener);
+}
+
+uint32_t listener_waiting(const struct listener *listener)
+{
+    return listener->n_prefaces;
+}

@@ -1,0 +1,231 @@
+#include "session_link.h"
+
+#include "edge.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct session_link {
+    struct edge *edge;
+    struct gh_client *client;
+    uv_timer_t *timer;
+    uint64_t version; /* of the orders, as far as we know them */
+    Gh__SessionTouchItem items[SESSION_TOUCH_MAX];
+    Gh__SessionTouchItem *item_ptrs[SESSION_TOUCH_MAX];
+};
+
+/* --- what the service says -------------------------------------------------------------------- */
+
+static void end_one(struct session_link *link, const Gh__SessionGone *gone)
+{
+    struct conn *conn =
+        directory_session(&link->edge->directory, gone->session_id.data, gone->session_id.len);
+    uint32_t code =
+        gone->code < GH_CODE_COUNT && gone->code != GH_CODE_OK ? gone->code : GH_CODE_SESSION_ENDED;
+
+    if (conn == NULL) return;
+    conn_close(conn, code, 0, "session service");
+}
+
+static void rotate_one(struct session_link *link, const Gh__SessionCsrf *rotated)
+{
+    struct conn *conn = directory_session(&link->edge->directory, rotated->session_id.data,
+                                          rotated->session_id.len);
+    char csrf[IDENTITY_CSRF_MAX + 1];
+
+    if (conn == NULL || conn->state != CONN_OPEN ||
+        gh_bytes_copy(rotated->csrf_token, csrf, sizeof csrf) != GH_OK || csrf[0] == 0)
+        return;
+    conn_rotate_csrf(conn, csrf);
+}
+
+static void touch_all(struct session_link *link);
+
+static void on_touched(void *ctx, enum gh_err err, const void *body)
+{
+    struct session_link *link = ctx;
+    const Gh__SessionTouched *touched = body;
+
+    if (err != GH_OK) return; /* the next round touches them again */
+    for (size_t i = 0; i < touched->n_gone; i++)
+        end_one(link, touched->gone[i]);
+    for (size_t i = 0; i < touched->n_rotated; i++)
+        rotate_one(link, touched->rotated[i]);
+    /* Looked at after the entries: what they said is known now. */
+    if (touched->orders_version > link->version) {
+        bool missed = link->version != 0;
+
+        link->version = touched->orders_version;
+        if (missed) touch_all(link);
+    }
+}
+
+static void on_push(void *ctx, struct gh_client_peer *peer, uint32_t arm, const void *body)
+{
+    struct session_link *link = ctx;
+    const Gh__SessionOrder *order = body;
+
+    (void)peer;
+    if (arm != GH__ENVELOPE__BODY_SESSION_ORDER) return;
+    for (size_t i = 0; i < order->n_gone; i++)
+        end_one(link, order->gone[i]);
+    if (order->version > link->version) {
+        bool missed = order->version > link->version + 1 && link->version != 0;
+
+        link->version = order->version;
+        if (missed) touch_all(link);
+    }
+}
+
+static void on_up(void *ctx, struct gh_client_peer *peer, uint64_t orders_version)
+{
+    struct session_link *link = ctx;
+
+    (void)peer;
+    if (orders_version <= link->version) return;
+    link->version = orders_version;
+    touch_all(link); /* what was ordered while we did not listen */
+}
+
+/* --- what it is told -------------------------------------------------------------------------- */
+
+static void touch_item(Gh__SessionTouchItem *item, struct conn *conn)
+{
+    gh__session_touch_item__init(item);
+    item->session_id = gh_bytes_str(conn->identity->session_id);
+    item->user = gh_bytes(conn->identity->user, conn->identity->user_len);
+    item->messages_in = conn->messages_in - conn->touched_in;
+    item->messages_out = conn->messages_out - conn->touched_out;
+}
+
+static enum gh_err touch_batch(struct session_link *link, size_t n)
+{
+    Gh__SessionTouch touch = GH__SESSION_TOUCH__INIT;
+
+    touch.edge = gh_bytes_str(link->edge->instance);
+    touch.edge_boot_id = link->edge->boot_id;
+    touch.items = link->item_ptrs;
+    touch.n_items = n;
+    return gh_client_call(link->client, gh_client_peer_any(link->client),
+                          GH__ENVELOPE__BODY_SESSION_TOUCH, &touch,
+                          GH__ENVELOPE__BODY_SESSION_TOUCHED, SESSION_TOUCH_MS, on_touched, link);
+}
+
+static void touch_all(struct session_link *link)
+{
+    struct conn_table *table = &link->edge->conns;
+    struct conn *batch[SESSION_TOUCH_MAX], *conn;
+    uint32_t at = 0;
+    size_t n = 0;
+
+    do {
+        conn = conn_table_walk(table, &at);
+        if (conn != NULL && conn->identity != NULL && !conn->left) {
+            batch[n] = conn;
+            touch_item(&link->items[n], conn);
+            link->item_ptrs[n] = &link->items[n];
+            n++;
+        }
+        if (n == 0 || (conn != NULL && n < SESSION_TOUCH_MAX)) continue;
+        if (touch_batch(link, n) != GH_OK) return; /* away: counted again the next time */
+        for (size_t i = 0; i < n; i++) {
+            batch[i]->touched_in = batch[i]->messages_in;
+            batch[i]->touched_out = batch[i]->messages_out;
+        }
+        n = 0;
+    } while (conn != NULL);
+}
+
+static void on_touch_time(uv_timer_t *timer)
+{
+    touch_all(timer->data);
+}
+
+static void on_ended(void *ctx, enum gh_err err, const void *body)
+{
+    (void)ctx;
+    (void)body;
+    if (err != GH_OK)
+        gh_log(GH_LOG_DEBUG, "session_end_lost", "error=\"%s\" next=\"it lapses by itself\"",
+               gh_err_text(err));
+}
+
+static void end_session(struct session_link *link, const char *session_id, uint32_t code,
+                        const char *reason)
+{
+    Gh__SessionEnd end = GH__SESSION_END__INIT;
+
+    end.session_id = gh_bytes_str(session_id);
+    end.code = code;
+    end.reason = gh_bytes_str(reason);
+    end.by = gh_bytes_str(link->edge->instance);
+    end.quiet = true;
+    if (gh_client_call(link->client, gh_client_peer_any(link->client),
+                       GH__ENVELOPE__BODY_SESSION_END, &end, GH__ENVELOPE__BODY_SESSION_ENDED,
+                       link->edge->config.call_timeout_ms, on_ended, link) != GH_OK)
+        on_ended(link, GH_ERR_UNAVAILABLE, NULL);
+}
+
+void session_link_end(struct session_link *link, const struct conn *conn)
+{
+    end_session(link, conn->identity->session_id, conn->code, "connection closed");
+}
+
+void session_link_undo(struct session_link *link, const char *session_id, uint32_t code)
+{
+    end_session(link, session_id, code, "not admitted");
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+struct gh_client *session_link_client(struct session_link *link)
+{
+    return link->client;
+}
+
+enum gh_err session_link_new(struct edge *edge, const char *endpoint,
+                             struct session_link **ret_link)
+{
+    struct session_link *link = calloc(1, sizeof *link);
+    struct gh_client_config config;
+    enum gh_err err;
+
+    if (link == NULL) return GH_ERR_NOMEM;
+    link->edge = edge;
+    gh_service_client_init(edge->service, endpoint, GH_ROLE_SESSION, &config);
+    config.max_in_flight = 4096;
+    config.ctx = link;
+    config.on_push = on_push;
+    config.on_up = on_up;
+    err = gh_client_new(edge->loop, &config, &link->client);
+    if (err != GH_OK) goto fail;
+    link->timer = malloc(sizeof *link->timer);
+    if (link->timer == NULL) {
+        err = GH_ERR_NOMEM;
+        goto fail;
+    }
+    (void)uv_timer_init(edge->loop, link->timer);
+    link->timer->data = link;
+    (void)uv_timer_start(link->timer, on_touch_time, SESSION_TOUCH_MS, SESSION_TOUCH_MS);
+    *ret_link = link;
+    return GH_OK;
+fail:
+    session_link_free(link);
+    return err;
+}
+
+static void timer_closed(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+void session_link_free(struct session_link *link)
+{
+    if (link == NULL) return;
+    if (link->timer != NULL) uv_close((uv_handle_t *)link->timer, timer_closed);
+    gh_client_free(link->client);
+    free(link);
+}

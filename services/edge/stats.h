@@ -1,0 +1,28 @@
+/*
+ * stats - the edge's counters: connections by state, ends by reason, refusals, messages, queues.
+ */
+#ifndef EDGE_STATS_H
+#define EDGE_STATS_H
+
+#include "route.h"
+
+struct edge;
+
+struct stats {
+    uint64_t *accepted;
+    uint64_t *handshakes_failed;       /* ended without an answer: TLS, or the client left */
+    uint64_t *refused[GH_CODE_COUNT];  /* handshakes, by code */
+    uint64_t *closed[GH_CODE_COUNT];   /* open connections, by code */
+    uint64_t *rejected[GH_CODE_COUNT]; /* messages, by code */
+    uint64_t *batches, *batch_items, *resent;
+    uint64_t *app_batches, *app_items, *app_ops;
+    uint64_t *lease_asks, *lease_tokens, *local_share;
+    uint64_t *pauses;
+    uint64_t *health_failed; /* no pong in time */
+    struct gh_histogram *admission_us, *pong_us;
+};
+
+void stats_init(struct stats *stats, struct gh_metrics *metrics, struct edge *edge,
+                struct route_table *routes);
+
+#endif
