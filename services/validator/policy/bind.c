@@ -115,8 +115,8 @@ static enum gh_err bind_bool(struct bind *bind, const struct ynode *node, bool *
     return GH_OK;
 }
 
-static enum gh_err bind_one(struct bind *bind, const struct ynode *node, const struct pfield *field,
-                            void *target)
+enum gh_err bind_value(struct bind *bind, const struct ynode *node, const struct pfield *field,
+                       void *target)
 {
     void *at = (char *)target + field->offset;
     enum gh_err err;
@@ -151,7 +151,7 @@ enum gh_err bind_mapping(struct bind *bind, const struct ynode *mapping,
         while (field->key != NULL && strcmp(field->key, node->key) != 0)
             field++;
         if (field->key != NULL) {
-            err = bind_one(bind, node, field, target);
+            err = bind_value(bind, node, field, target);
         } else {
             const char *known[64];
             char list[512];

@@ -40,6 +40,10 @@ struct pfield {
 GH_NODISCARD enum gh_err bind_mapping(struct bind *bind, const struct ynode *mapping,
                                       const struct pfield *fields, void *target);
 
+/* One value, as the table row says; the row's offset counts from target. */
+GH_NODISCARD enum gh_err bind_value(struct bind *bind, const struct ynode *node,
+                                    const struct pfield *field, void *target);
+
 /* Reports at the node; returns GH_ERR_CONFIG. */
 enum gh_err bind_fail(struct bind *bind, const struct ynode *node, const char *fmt, ...)
     GH_PRINTF(3, 4);

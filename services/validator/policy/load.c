@@ -61,12 +61,18 @@ static enum gh_err bind_csrf(struct bind *bind, const struct ynode *node, void *
 
 #define TYPE(member) offsetof(struct policy_type, member)
 
+static enum gh_err bind_schema(struct bind *bind, const struct ynode *node, void *target)
+{
+    return load_schema_ref(bind, node, target);
+}
+
 static const struct pfield type_fields[] = {
     { "send", P_FN, TYPE(send), .fn = load_roles },
     { "receive", P_FN, TYPE(receive), .fn = load_roles },
     { "rate", P_TEXT, TYPE(rate), .min = 0, .max = POLICY_NAME_MAX },
     { "csrf", P_FN, TYPE(csrf_exempt), .fn = bind_csrf },
     { "max_bytes", P_BYTES, TYPE(max_bytes), .min = 2, .max = GH_JSON_MAX_BYTES },
+    { "schema", P_FN, TYPE(schema), .fn = bind_schema },
     { "sanitize", P_FN, 0, .fn = load_sanitize },
     { "outbound", P_FN, 0, .fn = load_outbound },
     { NULL },
@@ -125,6 +131,19 @@ static enum gh_err index_types(struct bind *bind, struct policy_route *route)
 
 /* --- limits ----------------------------------------------------------------------------------- */
 
+/* One scratch serves all schemas, so the largest of the files' wishes holds. */
+static enum gh_err bind_steps(struct bind *bind, const struct ynode *node, void *target)
+{
+    static const struct pfield field = { "schema_steps", P_U32, 0, .min = 100, .max = 10000000 };
+    struct policy *policy = ((struct load *)bind->ctx)->policy;
+    uint32_t steps = 0;
+    enum gh_err err = bind_value(bind, node, &field, &steps);
+
+    (void)target;
+    if (err == GH_OK && steps > policy->schema_steps) policy->schema_steps = steps;
+    return err;
+}
+
 #define LIMIT(member) offsetof(struct gh_json_limits, member)
 
 static const struct pfield limit_fields[] = {
@@ -134,6 +153,7 @@ static const struct pfield limit_fields[] = {
     { "items", P_U32, LIMIT(max_items), .min = 1, .max = 1 << 20 },
     { "string", P_BYTES, LIMIT(max_string_bytes), .min = 64, .max = GH_JSON_MAX_BYTES },
     { "key", P_BYTES, LIMIT(max_key_bytes), .min = 16, .max = 1 << 16 },
+    { "schema_steps", P_FN, 0, .fn = bind_steps },
     { "number", P_BYTES, LIMIT(max_number_chars), .min = 16, .max = 1024 },
     { NULL },
 };
@@ -147,16 +167,26 @@ static enum gh_err bind_limits(struct bind *bind, const struct ynode *node, void
 
 #define ROUTE(member) offsetof(struct policy_route, member)
 
+static enum gh_err pass_over(struct bind *bind, const struct ynode *node, void *target)
+{
+    (void)bind;
+    (void)node;
+    (void)target;
+    return GH_OK;
+}
+
+static const char *const format_choices[] = { "assert", "annotate", NULL };
 static const char *const key_choices[] = { "refuse", "remove", NULL };
 
 static const struct pfield route_fields[] = {
     { "route", P_TEXT, ROUTE(name), .min = 1, .max = POLICY_NAME_MAX },
     { "max_bytes", P_BYTES, ROUTE(limits.max_bytes), .min = 2, .max = 1 << 20 },
     { "limits", P_FN, ROUTE(limits), .fn = bind_limits },
-    { "types", P_FN, 0, .fn = bind_types },
     { "unsafe_keys", P_ENUM, ROUTE(unsafe_keys), .choices = key_choices },
     { "rich", P_FN, ROUTE(rich), .fn = load_rich },
     { "binary", P_FN, ROUTE(binary), .fn = load_binary },
+    { "formats", P_ENUM, ROUTE(formats), .choices = format_choices },
+    { "types", P_FN, 0, .fn = pass_over }, /* once the rest is known */
     { NULL },
 };
 
@@ -168,11 +198,18 @@ enum gh_err policy_load_file(struct load *load, const struct bundle_file *file)
     enum gh_err err;
 
     load->bind.file = file->name;
+    load->route = route;
     *route = (struct policy_route){ .limits = gh_json_limits_default };
     rich_rules_init(&route->rich);
     route->limits.refuse_nul = true; /* what C programs downstream would cut the text at */
     err = yaml_tree(policy->arena, file->name, file->data, file->len, load->bind.report, &root);
-    if (err == GH_OK) err = bind_mapping(&load->bind, root, route_fields, route);
+    if (err != GH_OK) return err;
+    err = bind_mapping(&load->bind, root, route_fields, route);
+    if (err != GH_ERR_NOMEM && yaml_find(root, "types") != NULL) {
+        enum gh_err types = bind_types(&load->bind, yaml_find(root, "types"), route);
+
+        if (err == GH_OK || types == GH_ERR_NOMEM) err = types;
+    }
     if (err != GH_OK) return err;
     if (route->name == NULL || route->types == NULL)
         return bind_fail(&load->bind, root, "%s is missing",

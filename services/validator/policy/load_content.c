@@ -106,9 +106,15 @@ static enum gh_err load_redact(struct bind *bind, const struct ynode *node, void
     return each_item(bind, node, redact_item, target);
 }
 
+static enum gh_err load_out_schema(struct bind *bind, const struct ynode *node, void *target)
+{
+    return load_schema_ref(bind, node, &((struct policy_type *)target)->out_schema);
+}
+
 enum gh_err load_outbound(struct bind *bind, const struct ynode *node, void *target)
 {
     static const struct pfield fields[] = {
+        { "schema", P_FN, 0, .fn = load_out_schema },
         { "redact", P_FN, 0, .fn = load_redact },
         { NULL },
     };
@@ -194,6 +200,7 @@ enum gh_err load_rich(struct bind *bind, const struct ynode *node, void *target)
         { "schemes", P_FN, 0, .fn = load_schemes },
         { "relative_urls", P_BOOL, offsetof(struct rich_rules, relative_urls) },
         { "max_bytes", P_BYTES, offsetof(struct rich_rules, max_bytes), .min = 64, .max = 1 << 20 },
+        { "max_tags", P_U32, offsetof(struct rich_rules, max_tags), .min = 1, .max = 4000 },
         { NULL },
     };
 

@@ -1,4 +1,5 @@
 #include "policy/policy_internal.h"
+#include "schema/schema.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +38,12 @@ enum gh_err policy_load(const struct bundle *bundle, struct report *report,
     policy->routes = gh_arena_alloc(policy->arena, (bundle->n_files + 1) * sizeof *policy->routes);
     err = policy->routes == NULL ? GH_ERR_NOMEM : GH_OK;
     if (err != GH_OK) goto fail;
+    policy->schema_steps = POLICY_SCHEMA_STEPS;
+    err = schema_registry_new(&load.registry);
+    if (err != GH_OK) goto fail;
     load.bind = (struct bind){ .arena = policy->arena, .report = report, .ctx = &load };
+    err = load_schemas(&load);
+    if (err == GH_ERR_NOMEM) goto fail;
     for (uint32_t i = 0; i < bundle->n_files; i++) {
         if (!is_policy_file(bundle->files[i].name)) continue;
         err = policy_load_file(&load, &bundle->files[i]);
@@ -47,9 +53,11 @@ enum gh_err policy_load(const struct bundle *bundle, struct report *report,
         (void)report_add(report, "policies", 0, "", "no *.yaml file in the folder");
     err = report->n_problems == before ? GH_OK : GH_ERR_CONFIG;
     if (err != GH_OK) goto fail;
+    schema_registry_free(load.registry);
     *ret_policy = policy;
     return GH_OK;
 fail:
+    schema_registry_free(load.registry);
     policy_free(policy);
     return err;
 }
@@ -57,8 +65,20 @@ fail:
 void policy_free(struct policy *policy)
 {
     if (policy == NULL) return;
+    for (uint32_t i = 0; i < policy->n_schemas; i++)
+        schema_free(policy->schemas[i].schema);
     gh_arena_free(policy->arena);
     free(policy);
+}
+
+const struct schema *policy_schema_at(const struct policy *policy, uint32_t i)
+{
+    return i < policy->n_schemas ? policy->schemas[i].schema : NULL;
+}
+
+uint32_t policy_schema_steps(const struct policy *policy)
+{
+    return policy->schema_steps;
 }
 
 uint64_t policy_version(const struct policy *policy)

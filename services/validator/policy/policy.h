@@ -23,7 +23,13 @@
 #define POLICY_TYPES_MAX 1024
 #define POLICY_ROLES_MAX 63
 
+/* What judging one payload by its schema may take; a policy's limits.schema_steps changes it. An
+ * ordinary chat message takes about 30. */
+#define POLICY_SCHEMA_STEPS 50000
+
 enum policy_keys { POLICY_KEYS_REFUSE, POLICY_KEYS_REMOVE };
+
+struct schema;
 
 struct policy_type {
     const char *name;
@@ -34,10 +40,12 @@ struct policy_type {
     uint32_t rate_len;
     uint32_t max_bytes; /* of the whole message */
     bool csrf_exempt;
-    uint32_t mode;            /* enum text_mode of what fields says nothing of */
-    struct fields fields;     /* inbound */
-    uint32_t redact;          /* outbound: enum redact bits */
-    struct fields out_fields; /* outbound: places redacted whole */
+    const struct schema *schema;     /* of the payload, inbound; NULL: any */
+    const struct schema *out_schema; /* outbound */
+    uint32_t mode;                   /* enum text_mode of what fields says nothing of */
+    struct fields fields;            /* inbound */
+    uint32_t redact;                 /* outbound: enum redact bits */
+    struct fields out_fields;        /* outbound: places redacted whole */
 };
 
 struct policy_binary {
@@ -54,6 +62,7 @@ struct policy_route {
     uint16_t *slots; /* open addressing by name; types' index + 1 */
     uint32_t slot_mask;
     uint32_t unsafe_keys; /* enum policy_keys */
+    uint32_t formats;     /* schema keyword `format`: 0 asserted, 1 annotation */
     struct rich_rules rich;
     struct policy_binary binary;
 };
@@ -69,6 +78,10 @@ void policy_free(struct policy *policy);
 uint64_t policy_version(const struct policy *policy); /* the bundle's digest */
 uint32_t policy_route_count(const struct policy *policy);
 const struct policy_route *policy_route_at(const struct policy *policy, uint32_t i);
+
+/* Every schema of it, for schema_scratch_fit. NULL past the last. */
+const struct schema *policy_schema_at(const struct policy *policy, uint32_t i);
+uint32_t policy_schema_steps(const struct policy *policy); /* what one evaluation may take */
 
 /* NULL: no such route, or type. */
 const struct policy_route *policy_find_route(const struct policy *policy, const void *name,

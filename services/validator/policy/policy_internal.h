@@ -3,6 +3,7 @@
  *
  *   policy.c        the policy as a whole, look-ups
  *   load.c          one file: route, limits, types
+ *   load_schema.c   the bundle's JSON files, and the schemas types name
  *   load_content.c  what is said of content: sanitize, outbound, rich, binary
  */
 #ifndef VALIDATOR_POLICY_INTERNAL_H
@@ -21,18 +22,33 @@ struct policy {
     uint32_t n_routes;
     const char *roles[POLICY_ROLES_MAX + 1]; /* by bit; 0 is "*" */
     uint32_t n_roles;
+    struct policy_schema {
+        const char *ref;
+        bool assert_format;
+        struct schema *schema;
+    } * schemas; /* each compiled once, however many types name it */
+    uint32_t n_schemas, cap_schemas;
+    uint32_t schema_steps;
 };
 
 struct load {
     struct bind bind; /* its ctx is this */
     const struct bundle *bundle;
     struct policy *policy;
+    struct schema_registry *registry;
+    struct policy_route *route; /* being filled */
 };
 
 uint32_t policy_hash(const void *bytes, size_t len);
 
 /* One file; the route is appended to the policy. */
 GH_NODISCARD enum gh_err policy_load_file(struct load *load, const struct bundle_file *file);
+
+/* Every *.json of the bundle becomes known under file:///NAME and its own $id. */
+GH_NODISCARD enum gh_err load_schemas(struct load *load);
+/* "FILE" or "FILE#fragment", relative to the policy folder. The route's `formats` must be known. */
+GH_NODISCARD enum gh_err load_schema_ref(struct bind *bind, const struct ynode *node,
+                                         const struct schema **ret_schema);
 
 /* 1 to POLICY_NAME_MAX of A-Z a-z 0-9 _ . : - */
 bool load_word_valid(const char *text);

@@ -9,14 +9,15 @@
 #include <string.h>
 
 /* Gumbo's memory for one text: enough for any honest one, see tests/test_rich.c. */
-#define WORK_BASE_BYTES (256u << 10)
-#define WORK_PER_BYTE   192u
+#define WORK_BASE_BYTES (128u << 10)
+#define WORK_PER_BYTE   96u
 #define ALIGN           16u
 #define CLEAN_MAX_BYTES (1u << 20)
 
 struct rich {
     char *arena;
     size_t size, used;
+    uint32_t tags; /* in this message */
     jmp_buf refused;
     struct unicode unicode;
     struct gh_buf clean;
@@ -72,6 +73,11 @@ enum gh_err rich_new(struct rich **ret_rich)
         rich->row[rich_tags[i].tag] = (signed char)i;
     *ret_rich = rich;
     return GH_OK;
+}
+
+void rich_begin(struct rich *rich)
+{
+    rich->tags = 0;
 }
 
 void rich_free(struct rich *rich)
@@ -239,6 +245,14 @@ static void put_text(struct writing *w, const char *text)
 {
     size_t len = strlen(text);
 
+    make_clean(w, &text, &len);
+    if (w->out->len > w->start && w->out->data[w->out->len - 1] == '>') {
+        const char *end = text + len, *at = text;
+
+        while (text < end && unicode_joins(unicode_next(&at)))
+            text = at;
+        len = (size_t)(end - text);
+    }
     if (w->err != GH_OK) return;
     w->err =
         w->rules != NULL ? markup_escape_text(text, len, w->out) : markup_escape(text, len, w->out);
@@ -299,6 +313,8 @@ enum gh_err rich_clean(struct rich *rich, const struct rich_rules *rules, const 
     struct writing w = { .rich = rich, .rules = rules, .out = out, .start = out->len };
 
     if (len > (rules != NULL ? rules->max_bytes : RICH_MAX_BYTES)) return GH_ERR_LIMIT;
+    if (!rich_count_tags(html, len, rules != NULL ? rules->max_tags : RICH_MAX_TAGS, &rich->tags))
+        return GH_ERR_LIMIT;
     if (!arena_fit(rich, len)) return GH_ERR_NOMEM;
     options.allocator = arena_alloc;
     options.deallocator = arena_free;

@@ -7,9 +7,10 @@
  * text is no prose (script, style, svg, template ...), which go whole. Comments go. href, src and
  * cite must have a scheme of the list; links get rel="nofollow noopener noreferrer".
  *
- * Gumbo works in an arena of bounded size: markup that would make it need more (formatting elements
- * that multiply) is refused, never served. Nesting is written RICH_DEPTH_MAX deep; what is deeper
- * loses its tags.
+ * Parsing HTML can cost the square of its tags, and formatting elements multiply. So tags are
+ * counted before Gumbo sees the text, over all rich texts of one message; a tag has at most
+ * RICH_ATTRS_MAX attributes; and Gumbo works in an arena of bounded size. What is past a cap is
+ * refused, never served. Nesting is written RICH_DEPTH_MAX deep; what is deeper loses its tags.
  *
  * Text and attribute values are made canonical (unicode.h) after their character references are
  * resolved, and none starts with a mark that would join the '>' before it when somebody normalises
@@ -25,7 +26,9 @@
 
 #define RICH_DEPTH_MAX   48
 #define RICH_SCHEMES_MAX 8
+#define RICH_ATTRS_MAX   64
 #define RICH_MAX_BYTES   (16u << 10) /* default cap of one rich string */
+#define RICH_MAX_TAGS    400         /* default cap of one message */
 
 /* What a policy allows: a bit for each row of the tables in rich_rules.c. */
 struct rich_rules {
@@ -34,6 +37,7 @@ struct rich_rules {
     const char *schemes[RICH_SCHEMES_MAX + 1]; /* lower case, NULL-ended */
     bool relative_urls;
     uint32_t max_bytes;
+    uint32_t max_tags;
 };
 
 /* Prose, headings, lists, quotes, code and links. */
@@ -46,6 +50,8 @@ uint32_t rich_attr_bit(const char *name);
 struct rich;
 GH_NODISCARD enum gh_err rich_new(struct rich **ret_rich);
 void rich_free(struct rich *rich);
+
+void rich_begin(struct rich *rich); /* of a message */
 
 /* html is valid UTF-8. Appends the clean HTML. rules NULL: no tags at all, only the escaped text,
  * blocks on lines of their own. Errors: GH_ERR_LIMIT (too long, or too much work: refuse the text),

@@ -27,6 +27,10 @@ struct rich_attr {
     unsigned flags;
 };
 
+/* Adds the tags in html to *count, seeing a tag wherever Gumbo might. False: one has more than
+ * RICH_ATTRS_MAX attributes, or there are more than max tags. */
+bool rich_count_tags(const char *html, size_t len, uint32_t max, uint32_t *count);
+
 extern const struct rich_tag rich_tags[];
 extern const unsigned rich_tags_count;
 extern const struct rich_attr rich_attrs[];

@@ -81,7 +81,8 @@ _Static_assert(sizeof rich_attrs / sizeof rich_attrs[0] <= 32, "a bit each");
 void rich_rules_init(struct rich_rules *rules)
 {
     *rules = (struct rich_rules){ .schemes = { "http", "https", "mailto", NULL },
-                                  .max_bytes = RICH_MAX_BYTES };
+                                  .max_bytes = RICH_MAX_BYTES,
+                                  .max_tags = RICH_MAX_TAGS };
     for (unsigned i = 0; i < rich_tags_count; i++)
         if (rich_tags[i].flags & RICH_DEFAULT) rules->tags |= (uint64_t)1 << i;
     for (unsigned i = 0; i < rich_attrs_count; i++)

@@ -58,6 +58,11 @@ void text_free(struct text *text)
     free(text);
 }
 
+void text_begin(struct text *text)
+{
+    rich_begin(text->rich);
+}
+
 static enum text_result refuse(struct piece *piece, const char *rule)
 {
     piece->rule = rule;

@@ -34,6 +34,8 @@ struct text; /* one owner's memory */
 GH_NODISCARD enum gh_err text_new(struct text **ret_text);
 void text_free(struct text *text);
 
+void text_begin(struct text *text); /* of a message: its budget of markup is full again */
+
 enum text_result {
     TEXT_SAME,    /* as it was */
     TEXT_CHANGED, /* *ret_out, *ret_len: until the next call */

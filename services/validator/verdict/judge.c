@@ -1,7 +1,5 @@
 #include "verdict/judge_internal.h"
 
-#include "schema/schema.h"
-
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +9,18 @@
 #define EDITS_MAX_BYTES   (16u << 20)
 #define SCRATCH_MAX_BYTES (16u << 20)
 #define POINTER_MAX       256
+
+static enum gh_err fit_schemas(struct judge *judge)
+{
+    struct schema_limits limits = { .max_steps = policy_schema_steps(judge->policy),
+                                    .max_string_bytes = GH_JSON_MAX_BYTES };
+    const struct schema *schema;
+    enum gh_err err = schema_scratch_new(&limits, &judge->schema);
+
+    for (uint32_t i = 0; err == GH_OK && (schema = policy_schema_at(judge->policy, i)) != NULL; i++)
+        err = schema_scratch_fit(judge->schema, schema);
+    return err;
+}
 
 enum gh_err judge_new(const struct policy *policy, struct judge **ret_judge)
 {
@@ -25,6 +35,7 @@ enum gh_err judge_new(const struct policy *policy, struct judge **ret_judge)
     gh_buf_init(&judge->scratch, SCRATCH_MAX_BYTES);
     gh_buf_init(&judge->redacted, SCRATCH_MAX_BYTES);
     err = text_new(&judge->text);
+    if (err == GH_OK) err = fit_schemas(judge);
     if (err != GH_OK) {
         judge_free(judge);
         return err;
@@ -42,6 +53,7 @@ void judge_free(struct judge *judge)
     gh_buf_done(&judge->scratch);
     gh_buf_done(&judge->redacted);
     text_free(judge->text);
+    schema_scratch_free(judge->schema);
     free(judge);
 }
 
@@ -219,6 +231,27 @@ static bool judge_role(struct trial *t)
     return false;
 }
 
+static bool judge_schema(struct trial *t)
+{
+    const struct policy_type *type = t->result->type;
+    const struct schema *schema = t->item->outbound ? type->out_schema : type->schema;
+    struct schema_failure failure = { 0 };
+
+    if (schema == NULL) return true;
+    switch (schema_validate(schema, t->judge->schema, &t->judge->tape, t->env.payload, &failure)) {
+    case SCHEMA_VALID: return true;
+    case SCHEMA_INVALID:
+        judge_refuse_node(t, GH_CODE_SCHEMA, failure.schema_path, failure.node);
+        return false;
+    case SCHEMA_LIMIT:
+        judge_refuse(t, GH_CODE_SCHEMA, "schema: more work than the policy allows", "/payload");
+        return false;
+    case SCHEMA_NOMEM: break;
+    }
+    judge_refuse(t, GH_CODE_INTERNAL, "schema: out of memory", "/payload");
+    return false;
+}
+
 /* The application never sees the token. Edits are made in node order, hence two calls. */
 static bool drop_csrf(struct trial *t, bool before_payload)
 {
@@ -264,7 +297,8 @@ void judge_message(struct judge *judge, const struct judge_context *context,
         return;
     }
     gh_json_edits_reset(&judge->edits);
+    text_begin(judge->text);
     (void)(judge_json(&t) && judge_envelope(&t) && judge_type(&t) && judge_csrf(&t) &&
-           judge_role(&t) && drop_csrf(&t, true) && judge_content(&t) && drop_csrf(&t, false) &&
-           write_output(&t));
+           judge_role(&t) && judge_schema(&t) && drop_csrf(&t, true) && judge_content(&t) &&
+           drop_csrf(&t, false) && write_output(&t));
 }

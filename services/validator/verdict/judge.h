@@ -6,7 +6,8 @@
  * that grows through a batch, so that a whole batch is answered without a copy: judge_begin()
  * starts the next one. The client's own bytes are never an output.
  *
- * Order of judgement: size, JSON, envelope, type, CSRF token, role, content. Not thread-safe.
+ * Order of judgement: size, JSON, envelope, type, CSRF token, role, schema, content. Not
+ * thread-safe.
  */
 #ifndef VALIDATOR_JUDGE_H
 #define VALIDATOR_JUDGE_H

@@ -11,6 +11,7 @@
 #include "common/json/tape.h"
 #include "common/json/writer.h"
 #include "sanitize/text.h"
+#include "schema/schema.h"
 #include "verdict/envelope.h"
 #include "verdict/judge.h"
 
@@ -22,6 +23,7 @@ struct judge {
     struct gh_buf scratch; /* one decoded string */
     struct gh_buf redacted;
     struct text *text;
+    struct schema_scratch *schema;
 };
 
 /* What is being judged right now. */
