@@ -13,34 +13,16 @@ static void join(char dst[CFG_PATH_MAX_BYTES], const char *path, const char *key
     (void)snprintf(dst, CFG_PATH_MAX_BYTES, "%s%s%s", path, path[0] != '\0' ? "." : "", key);
 }
 
-static void bind_structs(struct cfg_bind *b, const struct cfg_slot *slot,
-                         const struct cfg_node *node)
+static void bind_items(struct cfg_bind *b, const struct cfg_slot *slot, const struct cfg_node *node,
+                       unsigned char *at)
 {
     const struct gh_config_field *f = slot->field;
     const bool map = f->kind == GH_CFG_MAP;
-    struct gh_config_structs structs = { 0 };
     char path[CFG_PATH_MAX_BYTES];
     size_t i = 0;
 
-    if (node != NULL && cfg_is_empty(node)) node = NULL; /* `apps:` with all below commented out */
-    if (node != NULL && node->kind != (map ? CFG_MAPPING : CFG_SEQUENCE)) {
-        CFG_REPORT(b, slot, "%s stands here; %s is wanted", cfg_shape_name(node),
-                   map ? "a mapping of name: {...}" : "a list of mappings (- key: value)");
-        return;
-    }
-    structs.count = node != NULL ? node->count : 0;
-    if (!cfg_in_range(b, slot, structs.count, structs.count == 1 ? " item" : " items")) return;
-    if (structs.count > 0) {
-        structs.items = cfg_alloc(b->config, structs.count * f->item_size, false);
-        if (structs.items == NULL) {
-            cfg_bind_failed(b, GH_ERR_NOMEM);
-            return;
-        }
-    }
-    for (const struct cfg_node *item = node != NULL ? node->first : NULL; item != NULL;
-         item = item->next, i++) {
-        unsigned char *at = (unsigned char *)structs.items + i * f->item_size;
-
+    for (const struct cfg_node *item = node->first; item != NULL;
+         item = item->next, i++, at += f->item_size) {
         if (map) {
             join(path, slot->where.path, item->key);
             memcpy(at, &item->key, sizeof item->key);
@@ -57,6 +39,31 @@ static void bind_structs(struct cfg_bind *b, const struct cfg_slot *slot,
         }
         bind_fields(b, path, item->kind == CFG_MAPPING ? item : NULL, item->line, f->fields, at,
                     map && slot->env_ok);
+    }
+}
+
+static void bind_structs(struct cfg_bind *b, const struct cfg_slot *slot,
+                         const struct cfg_node *node)
+{
+    const struct gh_config_field *f = slot->field;
+    const bool map = f->kind == GH_CFG_MAP;
+    struct gh_config_structs structs = { 0 };
+
+    if (node != NULL && cfg_is_empty(node)) node = NULL; /* `apps:` with all below commented out */
+    if (node != NULL && node->kind != (map ? CFG_MAPPING : CFG_SEQUENCE)) {
+        CFG_REPORT(b, slot, "%s stands here; %s is wanted", cfg_shape_name(node),
+                   map ? "a mapping of name: {...}" : "a list of mappings (- key: value)");
+        return;
+    }
+    structs.count = node != NULL ? node->count : 0;
+    if (!cfg_in_range(b, slot, structs.count, structs.count == 1 ? " item" : " items")) return;
+    if (structs.count > 0) {
+        structs.items = cfg_alloc(b->config, structs.count * f->item_size, false);
+        if (structs.items == NULL) {
+            cfg_bind_failed(b, GH_ERR_NOMEM);
+            return;
+        }
+        bind_items(b, slot, node, structs.items);
     }
     memcpy(slot->out, &structs, sizeof structs);
 }

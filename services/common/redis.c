@@ -196,7 +196,7 @@ static void connect_to(struct gh_redis *redis, const char *address)
 {
     redisAsyncContext *context = redis->unix_path != NULL
                                      ? redisAsyncConnectUnix(redis->unix_path)
-                                     : redisAsyncConnect(address, atoi(redis->port));
+                                     : redisAsyncConnect(address, redis->port_number);
 
     if (context == NULL || context->err != 0 || redis_poll_attach(redis->loop, context) != GH_OK) {
         redis_drop(redis, context != NULL && context->err != 0 ? context->errstr : "out of memory");
@@ -324,6 +324,7 @@ static enum gh_err parse_url(struct gh_redis *redis, const char *url)
         return GH_ERR_CONFIG;
     memcpy(redis->host, host, host_len);
     redis->host[host_len] = '\0';
+    redis->port_number = (int)port;
     (void)snprintf(redis->port, sizeof redis->port, "%lu", port);
     return GH_OK;
 }

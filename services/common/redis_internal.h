@@ -54,6 +54,7 @@ struct gh_redis {
     char *unix_path; /* NULL: tcp */
     char host[REDIS_HOST_MAX + 1];
     char port[6];
+    int port_number;
     char *user;
     unsigned char *secret;
     size_t secret_len;

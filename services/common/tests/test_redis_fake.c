@@ -261,9 +261,8 @@ static int setup_row(void **state)
 
     if (pair == NULL) return -1;
     pair[1] = *state; /* the row */
-    if (setup(&pair[0]) != 0) return -1;
     *state = pair;
-    return 0;
+    return setup(&pair[0]);
 }
 
 static int teardown_row(void **state)

@@ -221,9 +221,9 @@ static bool do_memory(void)
 
         if (block == NULL) return false;
         memset(block, 1, size);
-        block = realloc(block, 2 * size);
-        if (block == NULL) return false;
-        free(block);
+        char *larger = realloc(block, 2 * size);
+        free(larger != NULL ? larger : block);
+        if (larger == NULL) return false;
     }
     return true;
 }
