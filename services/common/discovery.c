@@ -11,6 +11,7 @@
 
 #define FIRST_MS  5
 #define HURRY_MS  50
+#define EMPTY_MS  200 /* nobody is there yet: both may be starting */
 #define PARTS_MAX 64
 
 struct gh_discovery {
@@ -22,6 +23,7 @@ struct gh_discovery {
     void *ctx;
     char *found[GH_DISCOVERY_MAX];
     size_t found_count;
+    bool empty;     /* the last look found nobody */
     bool failed;    /* a name did not resolve: keep what we know */
     size_t pending; /* resolver requests under way */
     bool closed;
@@ -66,6 +68,7 @@ static void discovery_report(struct gh_discovery *d)
                 d->found[kept++] = d->found[i];
         }
         d->found_count = kept;
+        d->empty = kept == 0;
         d->fn(d->ctx, (const char *const *)d->found, d->found_count);
     }
     discovery_clear(d);
@@ -156,7 +159,7 @@ static void on_timer(uv_timer_t *timer)
 {
     struct gh_discovery *d = timer->data;
 
-    (void)uv_timer_start(&d->timer, on_timer, GH_DISCOVERY_MS, 0);
+    (void)uv_timer_start(&d->timer, on_timer, d->empty ? EMPTY_MS : GH_DISCOVERY_MS, 0);
     if (d->pending > 0) return; /* a slow resolver: its answer will come */
     for (size_t i = 0; i < d->part_count; i++) {
         if (gh_bus_is_ipc(d->parts[i]))
@@ -209,6 +212,7 @@ enum gh_err gh_discovery_new(uv_loop_t *loop, const char *endpoint, enum gh_role
     }
     free(text);
     d->self = self;
+    d->empty = true;
     d->fn = fn;
     d->ctx = ctx;
     (void)uv_timer_init(loop, &d->timer);
