@@ -39,10 +39,11 @@ def test_a_browser_passes_its_token_as_a_subprotocol(suite):
 
 
 def test_a_token_of_eight_kibibytes_is_taken(suite):
-    padding = "x"
-    while len(suite.token("big", pad=padding)) < 8 * 1024 - 8:
-        padding += "x" * max(1, (8 * 1024 - 8 - len(suite.token("big", pad=padding))) * 3 // 4 - 2)
-    token = suite.token("big", pad=padding)
+    """As identity providers make them: one group after the other."""
+    groups = []
+    while len(suite.token("big", groups=groups)) <= 8192 - 64:
+        groups.append(f"department-{len(groups)}-of-a-large-company")
+    token = suite.token("big", groups=groups)
     assert 8000 < len(token) <= 8192
     with suite.client(token):
         pass
@@ -70,7 +71,7 @@ def test_refusals(suite, name, change, status):
     got, headers, body = ask(suite, ws.request(**{**good, **change}))
     assert got == status, body
     assert headers["x-request-id"]
-    assert headers.get("connection", "").lower() == "close"
+    assert "close" in headers["connection"].lower().split(", ")
     assert 0 < len(body) < 200 and body.count(b"\n") <= 1
     if status == 401:
         assert "www-authenticate" in headers
@@ -103,7 +104,8 @@ def test_a_token_signed_by_another_key_is_refused(suite):
     with pytest.raises(ws.Refused) as refused:
         suite.client(token)
     assert refused.value.status == 401
-    assert refused.value.body.strip() == b"missing or invalid credentials"
+    assert b"missing or invalid credentials" in refused.value.body
+    assert b"signature" not in refused.value.body, "why is for the log"
 
 
 def test_an_unsigned_token_is_refused(suite):
