@@ -17,6 +17,12 @@ static const char *nth(const struct gh_config_list *list, size_t i)
     return list->items != NULL && i < list->count ? list->items[i] : "(none)";
 }
 
+static const struct item *item_at(const struct gh_config_structs *structs, size_t i)
+{
+    if (structs->items == NULL || i >= structs->count) abort();
+    return (const struct item *)structs->items + i;
+}
+
 static void binds_defaults(void **state)
 {
     static const char *const yamls[] = {
@@ -89,22 +95,20 @@ static void binds_every_kind(void **state)
     assert_false(b.inner.on);
     assert_string_equal(b.inner.path, "/abs");
 
-    const struct item *items = b.items.items;
     assert_int_equal(b.items.count, 2);
-    assert_string_equal(items[0].name, "one");
-    assert_int_equal(items[0].rate, 7);
-    assert_int_equal(items[0].tags.count, 0);
-    assert_string_equal(items[1].name, "two");
-    assert_int_equal(items[1].rate, 9);
-    assert_int_equal(items[1].tags.count, 2);
-    assert_string_equal(items[1].tags.items[1], "y");
+    assert_string_equal(item_at(&b.items, 0)->name, "one");
+    assert_int_equal(item_at(&b.items, 0)->rate, 7);
+    assert_int_equal(item_at(&b.items, 0)->tags.count, 0);
+    assert_string_equal(item_at(&b.items, 1)->name, "two");
+    assert_int_equal(item_at(&b.items, 1)->rate, 9);
+    assert_int_equal(item_at(&b.items, 1)->tags.count, 2);
+    assert_string_equal(nth(&item_at(&b.items, 1)->tags, 1), "y");
 
-    const struct item *map = b.map.items;
     assert_int_equal(b.map.count, 2);
-    assert_string_equal(map[0].name, "user");
-    assert_int_equal(map[0].rate, 1);
-    assert_string_equal(map[1].name, "odd name");
-    assert_int_equal(map[1].rate, 7);
+    assert_string_equal(item_at(&b.map, 0)->name, "user");
+    assert_int_equal(item_at(&b.map, 0)->rate, 1);
+    assert_string_equal(item_at(&b.map, 1)->name, "odd name");
+    assert_int_equal(item_at(&b.map, 1)->rate, 7);
     assert_string_equal(gh_config_path(config), file);
     gh_config_free(config);
 }
@@ -176,7 +180,7 @@ static void env_wins_over_the_file(void **state)
     assert_false(b.inner.on);
     assert_int_equal(b.list.count, 3);
     assert_string_equal(nth(&b.list, 1), "b c");
-    assert_int_equal(((const struct item *)b.map.items)[0].rate, 44);
+    assert_int_equal(item_at(&b.map, 0)->rate, 44);
     assert_string_equal(b.text, "/elsewhere");
     assert_memory_equal(b.path, dir, strlen(dir));
     assert_non_null(
@@ -214,9 +218,9 @@ static void binds_top_level_lists_and_maps(void **state)
     assert_int_equal(gh_config_bind(config, NULL, top_fields, &top), GH_OK);
     unsetenv("GATEHOUSE_APPS_CHAT_RATE");
     assert_int_equal(top.routes.count, 2);
-    assert_string_equal(((const struct item *)top.routes.items)[1].name, "y");
-    assert_string_equal(((const struct item *)top.apps.items)[0].name, "chat");
-    assert_int_equal(((const struct item *)top.apps.items)[0].rate, 5);
+    assert_string_equal(item_at(&top.routes, 1)->name, "y");
+    assert_string_equal(item_at(&top.apps, 0)->name, "chat");
+    assert_int_equal(item_at(&top.apps, 0)->rate, 5);
     gh_config_free(config);
 
     config = must_bind("edge: {}\n", &b);
@@ -247,7 +251,7 @@ static void fails_where_the_value_stands(void **state)
         const char *path;
     } places[] = {
         { "edge", "tls.on", 3, "edge.tls.on" },
-        { "edge", "items[1].rate", 7, "edge.items[1].rate" },
+        { "edge", "item_at(&b.items, 1)->rate", 7, "edge.item_at(&b.items, 1)->rate" },
         { "edge", "items[1]", 6, "edge.items[1]" },
         { "edge", "tls.key_file", 2, "edge.tls.key_file" }, /* not there: the nearest above */
         { "edge", NULL, 1, "edge" },
