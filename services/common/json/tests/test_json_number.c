@@ -2,6 +2,7 @@
 #include "common/json/parse.h"
 
 #include <locale.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -66,7 +67,10 @@ static void integers_are_exact(void **state)
         assert_int_equal(gh_tape_uint64(&tape, 0, &u), rows[k].u_err);
         assert_int_equal(i, rows[k].i_err == GH_OK ? rows[k].i : 77);
         assert_true(u == (rows[k].u_err == GH_OK ? rows[k].u : 77));
-        if (tape.nodes[0].flags & GH_NODE_INT64) assert_int_equal(rows[k].i_err, GH_OK);
+        if (tape.nodes[0].flags & GH_NODE_INT)
+            assert_int_equal((tape.nodes[0].flags & GH_NODE_INT64) != 0, rows[k].i_err == GH_OK);
+        else
+            assert_false(tape.nodes[0].flags & GH_NODE_INT64);
     }
 }
 
@@ -163,6 +167,45 @@ static void long_numbers_round_as_strtod(void **state)
     assert_true(got == 1.0 + 2.220446049250313e-16);
 }
 
+static enum gh_json_err verdict_of(char first, char others, size_t digits)
+{
+    static char text[400];
+
+    memset(text, others, digits);
+    text[0] = first;
+    return gh_tape_parse(&tape, text, digits, &gh_json_limits_trusted);
+}
+
+/* From 2^1024 - 2^970 on, a number rounds to infinity; without an exponent too. */
+static void range_ends_where_doubles_do(void **state)
+{
+    static const char edge[] =
+        "179769313486231580793728971405303415079934132710037826936173778980444968292764750946649017"
+        "977587207096330286416692887910946555547851940402630657488671505820681908902000708383676273"
+        "854845817711531764475730270069855571366959622842914819860834936475292719074168444365510704"
+        "342711559699508093042880177904174497792";
+    char text[400];
+    size_t n = strlen(edge);
+    double v;
+
+    (void)state;
+    assert_int_equal(verdict_of('1', '0', 309), GH_JSON_OK); /* 1e308 */
+    assert_int_equal(verdict_of('9', '9', 308), GH_JSON_OK);
+    assert_int_equal(verdict_of('9', '9', 309), GH_JSON_NUMBER_RANGE);
+    assert_int_equal(verdict_of('1', '0', 310), GH_JSON_NUMBER_RANGE);
+
+    assert_true(isinf(strtod(edge, NULL)));
+    assert_int_equal(gh_tape_parse(&tape, edge, n, &gh_json_limits_trusted), GH_JSON_NUMBER_RANGE);
+    memcpy(text, edge, n);
+    memcpy(text + n - 2, "91.999999", 9); /* just below */
+    assert_int_equal(gh_tape_parse(&tape, text, n + 7, &gh_json_limits_trusted), GH_JSON_OK);
+    assert_int_equal(gh_tape_double(&tape, 0, &v), GH_OK);
+    assert_true(v == 1.7976931348623157e308);
+    memcpy(text + n - 2, "92.000001", 9); /* just past */
+    assert_int_equal(gh_tape_parse(&tape, text, n + 7, &gh_json_limits_trusted),
+                     GH_JSON_NUMBER_RANGE);
+}
+
 static void numbers_compare_by_value(void **state)
 {
     /* In ascending order; those on one line are equal. */
@@ -231,6 +274,7 @@ int main(void)
         cmocka_unit_test(integers_are_exact),
         cmocka_unit_test(doubles_are_strtods),
         cmocka_unit_test(long_numbers_round_as_strtod),
+        cmocka_unit_test(range_ends_where_doubles_do),
         cmocka_unit_test(numbers_compare_by_value),
     };
 

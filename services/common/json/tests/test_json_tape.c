@@ -157,6 +157,22 @@ static void strings_decode(void **state)
     }
 }
 
+/* Only for the bytes of the string itself, whatever is beside it in the same block. */
+static void nonascii_is_per_string(void **state)
+{
+    (void)state;
+    parse(
+        "[\"a\",\"\xC3\xA9\",\"b\",{\"c\":\"\xC3\xA9\",\"d\":\"0123456789012345678901234567890\xC3\xA9\"},"
+        "\"\\n\xC3\xA9\",\"\\n\",\"\xC3\xA9\"]");
+    for (uint32_t i = 1; i < tape.n_nodes; i++) {
+        const struct gh_node *n = &tape.nodes[i];
+
+        if (n->kind == GH_JSON_STR)
+            assert_int_equal((n->flags & GH_NODE_NONASCII) != 0,
+                             memchr(tape.src + n->off, 0xC3, n->len) != NULL);
+    }
+}
+
 static void members_and_elements_are_found(void **state)
 {
     uint32_t at;
@@ -432,6 +448,7 @@ int main(void)
         cmocka_unit_test(layout_is_as_the_header_says),
         cmocka_unit_test(verbatim_means_canonical),
         cmocka_unit_test(strings_decode),
+        cmocka_unit_test(nonascii_is_per_string),
         cmocka_unit_test(members_and_elements_are_found),
         cmocka_unit_test(pointers_follow_rfc_6901),
         cmocka_unit_test(equality_is_json_schemas),
