@@ -152,7 +152,7 @@ static void on_entries(void *ctx, enum gh_err err, const redisReply *reply)
 
             if (session_entry_parse(entry->str, entry->len, &entries[count]) == GH_OK) count++;
         }
-        qsort(entries, count, sizeof(*entries), by_user);
+        if (count > 0) qsort(entries, count, sizeof(*entries), by_user);
         for (size_t i = 0; i < count; i++)
             ids[i] = entries[i].session_id;
         for (size_t i = 0, n; i < count; i += n) {

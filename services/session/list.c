@@ -199,7 +199,7 @@ static void fetch_entries(struct listing *l, struct session_entry *entries, size
 {
     struct session_user user;
 
-    qsort(entries, count, sizeof(*entries), by_user);
+    if (count > 0) qsort(entries, count, sizeof(*entries), by_user);
     for (size_t i = 0, n; i < count && l->err == GH_OK; i += n) {
         for (n = 1; i + n < count && by_user(&entries[i], &entries[i + n]) == 0; n++)
             ;
