@@ -23,7 +23,7 @@ struct handlers {
     Gh__VerdictBatch answer;
 };
 
-enum gh_err handlers_new(const struct policy *policy, struct stats *stats,
+enum gh_err handlers_new(const struct policy *policy, struct replay *replay, struct stats *stats,
                          struct handlers **ret_handlers)
 {
     struct handlers *h = calloc(1, sizeof *h);
@@ -32,7 +32,7 @@ enum gh_err handlers_new(const struct policy *policy, struct stats *stats,
     if (h == NULL) return GH_ERR_NOMEM;
     h->policy = policy;
     h->stats = stats;
-    err = judge_new(policy, &h->judge);
+    err = judge_new(policy, replay, &h->judge);
     if (err != GH_OK) {
         handlers_free(h);
         return err;
@@ -94,6 +94,8 @@ static void resolve_contexts(struct handlers *h, const Gh__ValidateBatch *batch)
         to->csrf_len = from->csrf.len;
         to->csrf_previous = (const char *)from->csrf_previous.data;
         to->csrf_previous_len = from->csrf_previous.len;
+        to->session = from->session_id.data;
+        to->session_len = from->session_id.len;
     }
 }
 
@@ -145,8 +147,16 @@ static void fill_answer(struct handlers *h, const Gh__ValidateBatch *batch)
     h->answer.n_verdicts = batch->n_items;
 }
 
-enum gh_err handlers_validate(struct handlers *handlers, const Gh__ValidateBatch *batch,
-                              Gh__VerdictBatch **ret_answer)
+/* One name for an item over all edges and their restarts. */
+static uint64_t owner_of(uint64_t boot_id, uint64_t serial)
+{
+    uint64_t mixed = (boot_id ^ serial * 0x9e3779b97f4a7c15u) * 0xbf58476d1ce4e5b9u;
+
+    return serial == 0 ? 0 : (mixed ^ mixed >> 31) | 1;
+}
+
+enum gh_err handlers_validate(struct handlers *handlers, uint64_t boot_id,
+                              const Gh__ValidateBatch *batch, Gh__VerdictBatch **ret_answer)
 {
     struct handlers *h = handlers;
     enum gh_err err = check_batch(batch);
@@ -163,7 +173,8 @@ enum gh_err handlers_validate(struct handlers *handlers, const Gh__ValidateBatch
                                    .len = from->data.len,
                                    .binary = from->binary,
                                    .outbound = from->direction == GH__DIRECTION__DIRECTION_OUTBOUND,
-                                   .now_ms = batch->now_ms };
+                                   .now_ms = batch->now_ms,
+                                   .owner = owner_of(boot_id, from->serial) };
 
         if (from->context < batch->n_contexts &&
             (unsigned)from->direction <= GH__DIRECTION__DIRECTION_OUTBOUND)
@@ -184,9 +195,8 @@ static enum gh_err on_validate_batch(void *ctx, const struct gh_peer *peer, cons
     struct handlers *h = ctx;
     int64_t start_us = gh_clock_mono_us();
     Gh__VerdictBatch *answer = NULL;
-    enum gh_err err = handlers_validate(h, body, &answer);
+    enum gh_err err = handlers_validate(h, peer->boot_id, body, &answer);
 
-    (void)peer;
     if (err != GH_OK) return err;
     gh_reply_send(reply, GH__ENVELOPE__BODY_VERDICT_BATCH, answer);
     stats_add(&h->stats->busy_us, (uint64_t)(gh_clock_mono_us() - start_us));

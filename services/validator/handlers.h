@@ -20,15 +20,18 @@
 
 struct handlers; /* ctx of validator_routes */
 
-/* Borrows policy and stats. */
-GH_NODISCARD enum gh_err handlers_new(const struct policy *policy, struct stats *stats,
-                                      struct handlers **ret_handlers);
+struct replay;
+
+/* Borrows all. */
+GH_NODISCARD enum gh_err handlers_new(const struct policy *policy, struct replay *replay,
+                                      struct stats *stats, struct handlers **ret_handlers);
 void handlers_free(struct handlers *handlers);
 
 extern const struct gh_route validator_routes[];
 
-/* The work without the bus; for tests and benches. The answer is valid until the next call. */
-GH_NODISCARD enum gh_err handlers_validate(struct handlers *handlers,
+/* The work without the bus; for tests and benches. boot_id is the edge's. The answer is valid until
+ * the next call. */
+GH_NODISCARD enum gh_err handlers_validate(struct handlers *handlers, uint64_t boot_id,
                                            const Gh__ValidateBatch *batch,
                                            Gh__VerdictBatch **ret_answer);
 

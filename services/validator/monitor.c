@@ -2,6 +2,7 @@
 
 #include "common/log.h"
 #include "policy/check.h"
+#include "replay/replay.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -300,6 +301,8 @@ static enum gh_err start(struct monitor *m)
     enum gh_err err = generation_new(m, 1, &m->current);
 
     if (err == GH_OK) err = stats_create(m->config.workers, &m->stats_fd);
+    if (err == GH_OK)
+        err = replay_create((uint32_t)(m->config.replay_bytes / REPLAY_LOT_BYTES), &m->replay_fd);
     if (err == GH_OK) err = stats_map(m->stats_fd, m->config.workers, &m->stats);
     for (unsigned i = 0; err == GH_OK && i < m->config.workers; i++)
         err = proc_new(m, i, m->current, &m->procs[i]);
@@ -324,7 +327,7 @@ enum gh_err monitor_new(struct gh_service *service, const struct validator_confi
     m->config = *config;
     m->config_path = config_path;
     m->is_tcp = validator_bind_is_tcp(config->bind);
-    m->stats_fd = -1;
+    m->stats_fd = m->replay_fd = -1;
     (void)uv_timer_init(loop, &m->kill_timer);
     (void)uv_timer_init(loop, &m->leave_timer);
     (void)uv_timer_init(loop, &m->metrics_timer);
@@ -362,5 +365,6 @@ void monitor_free(struct monitor *m)
     generation_unref(m->next);
     stats_unmap(m->stats, m->config.workers);
     if (m->stats_fd >= 0) close(m->stats_fd);
+    if (m->replay_fd >= 0) close(m->replay_fd);
     free(m);
 }

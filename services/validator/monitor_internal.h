@@ -67,7 +67,7 @@ struct monitor {
     unsigned alive;                                 /* processes that have not been reaped */
     bool stopping;
     uv_timer_t kill_timer, leave_timer, metrics_timer;
-    int stats_fd;
+    int stats_fd, replay_fd;
     struct stats *stats;
     struct monitor_metrics metrics;
 };

@@ -188,6 +188,8 @@ static int spawn(struct proc *proc)
         (uv_stdio_container_t){ .flags = UV_INHERIT_FD, .data.fd = proc->generation->policy_fd };
     stdio[WORKER_STATS_FD] =
         (uv_stdio_container_t){ .flags = UV_INHERIT_FD, .data.fd = m->stats_fd };
+    stdio[WORKER_REPLAY_FD] =
+        (uv_stdio_container_t){ .flags = UV_INHERIT_FD, .data.fd = m->replay_fd };
     stdio[WORKER_STATUS_FD] = (uv_stdio_container_t){ .flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE,
                                                       .data.stream = (uv_stream_t *)&proc->status };
     if (config_path != NULL && env != NULL) rc = uv_spawn(loop_of(proc), &proc->process, &options);

@@ -4,6 +4,7 @@
 #include "config.h"
 #include "handlers.h"
 #include "policy/policy.h"
+#include "replay/replay.h"
 #include "stats.h"
 
 #include <signal.h>
@@ -18,6 +19,7 @@ struct worker {
     struct policy *policy;
     struct handlers *handlers;
     struct stats *stats;
+    struct replay *replay;
     unsigned count;
     uv_timer_t *drain; /* outlives us by a turn of the loop */
 };
@@ -93,10 +95,14 @@ static enum gh_err start(struct worker *worker, const struct worker_options *opt
         options->bind == NULL)
         return GH_ERR_CONFIG;
     err = stats_map(WORKER_STATS_FD, worker->count, &worker->stats);
+    if (err == GH_OK) err = replay_map(WORKER_REPLAY_FD, &worker->replay);
     if (err == GH_OK) err = load_policy(&worker->policy);
-    if (err == GH_OK) err = handlers_new(worker->policy, &worker->stats[index], &worker->handlers);
+    if (err == GH_OK)
+        err =
+            handlers_new(worker->policy, worker->replay, &worker->stats[index], &worker->handlers);
     if (err != GH_OK) return err;
     close(WORKER_STATS_FD);
+    close(WORKER_REPLAY_FD);
     worker->drain = malloc(sizeof *worker->drain);
     if (worker->drain == NULL) return GH_ERR_NOMEM;
     (void)uv_timer_init(gh_service_loop(service), worker->drain);
@@ -130,6 +136,7 @@ void worker_free(struct worker *worker)
     if (worker->drain != NULL) uv_close((uv_handle_t *)worker->drain, on_timer_closed);
     handlers_free(worker->handlers);
     policy_free(worker->policy);
+    replay_unmap(worker->replay);
     stats_unmap(worker->stats, worker->count);
     free(worker);
 }

@@ -1,8 +1,8 @@
 /*
  * worker - one process of the pool: judges batches, and after its start can do nothing else.
  *
- * Started by the monitor with three descriptors: the sealed policy, the counters' memory, and a
- * pipe on which it says that it is ready. It dies with its monitor.
+ * Started by the monitor with four descriptors: the sealed policy, the counters' memory, the table
+ * of replays, and a pipe on which it says that it is ready. It dies with its monitor.
  */
 #ifndef VALIDATOR_WORKER_H
 #define VALIDATOR_WORKER_H
@@ -11,7 +11,8 @@
 
 #define WORKER_POLICY_FD 3
 #define WORKER_STATS_FD  4
-#define WORKER_STATUS_FD 5
+#define WORKER_REPLAY_FD 5
+#define WORKER_STATUS_FD 6
 #define WORKER_READY     'R' /* the one byte it says */
 
 struct worker_options {

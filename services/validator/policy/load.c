@@ -1,5 +1,6 @@
 /* One YAML file -> one policy_route. */
 #include "policy/policy_internal.h"
+#include "replay/replay.h"
 
 #include <string.h>
 
@@ -61,6 +62,18 @@ static enum gh_err bind_csrf(struct bind *bind, const struct ynode *node, void *
 
 #define TYPE(member) offsetof(struct policy_type, member)
 
+static enum gh_err bind_replay(struct bind *bind, const struct ynode *node, void *target)
+{
+    static const struct pfield fields[] = {
+        { "window", P_MS, 0, .min = 1000, .max = REPLAY_WINDOW_MAX_MS },
+        { NULL },
+    };
+    enum gh_err err = bind_mapping(bind, node, fields, target);
+
+    if (err == GH_OK && *(uint64_t *)target == 0) return bind_fail(bind, node, "window is missing");
+    return err;
+}
+
 static enum gh_err bind_schema(struct bind *bind, const struct ynode *node, void *target)
 {
     return load_schema_ref(bind, node, target);
@@ -72,6 +85,7 @@ static const struct pfield type_fields[] = {
     { "rate", P_TEXT, TYPE(rate), .min = 0, .max = POLICY_NAME_MAX },
     { "csrf", P_FN, TYPE(csrf_exempt), .fn = bind_csrf },
     { "max_bytes", P_BYTES, TYPE(max_bytes), .min = 2, .max = GH_JSON_MAX_BYTES },
+    { "replay", P_FN, TYPE(replay_window_ms), .fn = bind_replay },
     { "schema", P_FN, TYPE(schema), .fn = bind_schema },
     { "sanitize", P_FN, 0, .fn = load_sanitize },
     { "outbound", P_FN, 0, .fn = load_outbound },

@@ -44,6 +44,7 @@ struct policy_type {
     const struct schema *out_schema; /* outbound */
     uint32_t mode;                   /* enum text_mode of what fields says nothing of */
     struct fields fields;            /* inbound */
+    uint64_t replay_window_ms;       /* 0: it may be said again */
     uint32_t redact;                 /* outbound: enum redact bits */
     struct fields out_fields;        /* outbound: places redacted whole */
 };

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static enum gh_err load(const char *yaml, const char *name2, const char *text2,
                         struct report *report, struct policy **ret_policy)
@@ -50,15 +51,21 @@ void support_problems(const char *yaml, char *dst, size_t size)
 struct support *support_new(struct policy *policy, const char *roles)
 {
     struct support *s = calloc(1, sizeof *s);
+    int fd = -1;
 
     assert_non_null(s);
     s->policy = policy;
-    assert_int_equal(judge_new(policy, &s->judge), GH_OK);
+    assert_int_equal(replay_create(4, &fd), GH_OK);
+    assert_int_equal(replay_map(fd, &s->replay), GH_OK);
+    close(fd);
+    assert_int_equal(judge_new(policy, s->replay, &s->judge), GH_OK);
     s->context.route = policy_route_at(policy, 0);
     s->context.roles = policy_roles(policy, roles, strlen(roles));
     s->context.csrf = SUPPORT_CSRF;
     s->context.csrf_len = strlen(SUPPORT_CSRF);
     s->context.csrf_previous = SUPPORT_PREVIOUS;
+    s->context.session = "session-1";
+    s->context.session_len = 9;
     s->context.csrf_previous_len = strlen(SUPPORT_PREVIOUS);
     return s;
 }
@@ -67,6 +74,7 @@ void support_free(struct support *support)
 {
     if (support == NULL) return;
     judge_free(support->judge);
+    replay_unmap(support->replay);
     policy_free(support->policy);
     free(support);
 }
@@ -84,7 +92,7 @@ enum gh_code support_judge(struct support *s, const void *data, size_t len, bool
     /* An exact copy on the heap: a sanitizer sees every byte read past the end. */
     char *exact = malloc(len == 0 ? 1 : len);
     struct judge_item item = {
-        .data = exact, .len = len, .outbound = outbound, .binary = binary, .now_ms = 1700000000000
+        .data = exact, .len = len, .outbound = outbound, .binary = binary, .now_ms = SUPPORT_NOW
     };
 
     assert_non_null(exact);

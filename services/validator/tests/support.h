@@ -11,6 +11,7 @@
 
 #include <cmocka.h> /* needs those before it */
 
+#include "replay/replay.h"
 #include "verdict/judge.h"
 
 #include <stdio.h>
@@ -19,6 +20,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+#define SUPPORT_NOW      1700000000000
 #define SUPPORT_CSRF     "0123456789abcdef0123456789abcdef0123456789a"
 #define SUPPORT_PREVIOUS "fedcba9876543210fedcba9876543210fedcba98765"
 
@@ -31,6 +33,7 @@ void support_problems(const char *yaml, char *dst, size_t size);
 
 struct support { /* a judge with one context */
     struct policy *policy;
+    struct replay *replay;
     struct judge *judge;
     struct judge_context context;
     struct judgement verdict;

@@ -1,5 +1,7 @@
 #include "verdict/judge_internal.h"
 
+#include "replay/replay.h"
+
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,13 +24,14 @@ static enum gh_err fit_schemas(struct judge *judge)
     return err;
 }
 
-enum gh_err judge_new(const struct policy *policy, struct judge **ret_judge)
+enum gh_err judge_new(const struct policy *policy, struct replay *replay, struct judge **ret_judge)
 {
     struct judge *judge = calloc(1, sizeof *judge);
     enum gh_err err;
 
     if (judge == NULL) return GH_ERR_NOMEM;
     judge->policy = policy;
+    judge->replay = replay;
     gh_tape_init(&judge->tape);
     gh_json_edits_init(&judge->edits, EDITS_MAX_BYTES);
     gh_buf_init(&judge->out, OUT_MAX_BYTES);
@@ -252,6 +255,43 @@ static bool judge_schema(struct trial *t)
     return false;
 }
 
+static bool judge_replay(struct trial *t)
+{
+    const struct policy_type *type = t->result->type;
+    struct replay_message m = { .session = t->context->session,
+                                .session_len = t->context->session_len,
+                                .type = type->name,
+                                .type_len = type->name_len,
+                                .timestamp_ms = t->env.timestamp_ms,
+                                .now_ms = t->item->now_ms,
+                                .window_ms = type->replay_window_ms,
+                                .owner = t->item->owner };
+
+    if (type->replay_window_ms == 0 || t->item->outbound) return true;
+    if (t->env.timestamp == GH_TAPE_NONE || t->env.id == GH_TAPE_NONE) {
+        judge_refuse(t, GH_CODE_BAD_ENVELOPE, "replay: this type needs a timestamp and an id", "");
+        return false;
+    }
+    if (t->judge->replay == NULL) {
+        judge_refuse(t, GH_CODE_INTERNAL, "replay: no table", "");
+        return false;
+    }
+    m.id = judge_string(t->judge, t->env.id, &m.id_len);
+    switch (replay_judge(t->judge->replay, &m)) {
+    case REPLAY_NEW:
+    case REPLAY_AGAIN: return true;
+    case REPLAY_SEEN: judge_refuse(t, GH_CODE_REPLAY, "replay: seen before", "/id"); break;
+    case REPLAY_TOO_OLD: judge_refuse(t, GH_CODE_REPLAY, "replay: too old", "/timestamp"); break;
+    case REPLAY_TOO_NEW:
+        judge_refuse(t, GH_CODE_REPLAY, "replay: from the future", "/timestamp");
+        break;
+    case REPLAY_FULL:
+        judge_refuse(t, GH_CODE_UNAVAILABLE, "replay: too many of this session in the window", "");
+        break;
+    }
+    return false;
+}
+
 /* The application never sees the token. Edits are made in node order, hence two calls. */
 static bool drop_csrf(struct trial *t, bool before_payload)
 {
@@ -300,5 +340,5 @@ void judge_message(struct judge *judge, const struct judge_context *context,
     text_begin(judge->text);
     (void)(judge_json(&t) && judge_envelope(&t) && judge_type(&t) && judge_csrf(&t) &&
            judge_role(&t) && judge_schema(&t) && drop_csrf(&t, true) && judge_content(&t) &&
-           drop_csrf(&t, false) && write_output(&t));
+           drop_csrf(&t, false) && judge_replay(&t) && write_output(&t));
 }

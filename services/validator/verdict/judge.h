@@ -1,12 +1,13 @@
 /*
  * judge - one message in, one verdict out; the heart of the validator.
  *
- * Pure: the same item under the same policy gives the same verdict. No clock, no I/O, and no
- * allocation per message once its buffers are warm. What it gives back are spans of one buffer
- * that grows through a batch, so that a whole batch is answered without a copy: judge_begin()
- * starts the next one. The client's own bytes are never an output.
+ * The same item under the same policy gives the same verdict; types that must not be replayed are
+ * noted in a table of the pool, which knows an item sent again for what it is. No clock, no I/O,
+ * and no allocation per message once its buffers are warm. What it gives back are spans of one
+ * buffer that grows through a batch, so that a whole batch is answered without a copy:
+ * judge_begin() starts the next one. The client's own bytes are never an output.
  *
- * Order of judgement: size, JSON, envelope, type, CSRF token, role, schema, content. Not
+ * Order of judgement: size, JSON, envelope, type, CSRF token, role, schema, content, replay. Not
  * thread-safe.
  */
 #ifndef VALIDATOR_JUDGE_H
@@ -18,8 +19,12 @@
 #include <stddef.h>
 
 struct judge;
+struct replay;
 
-GH_NODISCARD enum gh_err judge_new(const struct policy *policy, struct judge **ret_judge);
+/* Borrows both. replay may be NULL when no type of the policy asks for it: one that does is then
+ * refused as internal. */
+GH_NODISCARD enum gh_err judge_new(const struct policy *policy, struct replay *replay,
+                                   struct judge **ret_judge);
 void judge_free(struct judge *judge);
 
 struct judge_context {
@@ -27,6 +32,8 @@ struct judge_context {
     uint64_t roles;                   /* policy_roles() */
     const char *csrf, *csrf_previous; /* of the session; either may be empty */
     size_t csrf_len, csrf_previous_len;
+    const void *session; /* names it: the scope of replays */
+    size_t session_len;
 };
 
 struct judge_item {
@@ -35,6 +42,7 @@ struct judge_item {
     bool binary;
     bool outbound;   /* application to client */
     uint64_t now_ms; /* wall clock */
+    uint64_t owner;  /* replay.h: the same when the edge sends it again */
 };
 
 struct judge_span { /* into judge_bytes(), until the next judge_begin() */

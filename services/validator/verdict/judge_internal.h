@@ -17,6 +17,7 @@
 
 struct judge {
     const struct policy *policy;
+    struct replay *replay;
     struct gh_tape tape;
     struct gh_json_edits edits;
     struct gh_buf out;
