@@ -57,6 +57,13 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
         t->tls_ok = t->hooks.setup_tls(t->hooks.ctx, user);
         return t->tls_ok ? 0 : 1;
     case LWS_CALLBACK_RAW_RX:
+        /* After a TLS accept libwebsockets gives the connection 5 s to become something it knows,
+         * and would cut it then; the deadlines are ours. Costs one list look-up that finds nothing.
+         */
+        lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
+        t = transport_of(wsi);
+        if (lws_get_opaque_user_data(wsi) == NULL) return 0;
+        return run_hook(t, wsi, reason, in, len);
     case LWS_CALLBACK_RAW_WRITEABLE:
     case LWS_CALLBACK_RAW_CLOSE:
         t = transport_of(wsi);
