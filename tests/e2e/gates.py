@@ -11,7 +11,7 @@ import tempfile
 
 from support.gatehouse import ROOT, Suite
 
-CONNECTIONS = "gatehouse_edge_connections"
+CONNECTIONS = "gatehouse_edge_connections_active"
 
 
 def parse_metrics(text, name):

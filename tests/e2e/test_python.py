@@ -1,6 +1,7 @@
 """Python's websockets library as the client."""
 
 import asyncio
+import contextlib
 import json
 import ssl
 
@@ -112,7 +113,9 @@ def test_two_users_chat_across_two_edges(gate):
         alice, first = await connect_to_other_edge(gate, gate.token("alice"), set())
         bob, second = await connect_to_other_edge(gate, gate.token("bob"), first)
         assert not first & second
-        async with alice, bob:
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(alice.close)
+            stack.push_async_callback(bob.close)
             await say(alice, "join", {"room": "e2e"}, id="1")
             await receive(alice, "ack")
             await say(bob, "join", {"room": "e2e"}, id="1")
@@ -191,4 +194,15 @@ def test_oversized_message_closes_with_1009(gate):
             with pytest.raises(websockets.ConnectionClosed) as closed:
                 await receive(ws, "chat")
             assert closed.value.rcvd.code == 1009
+    asyncio.run(go())
+
+
+def test_a_quiet_connection_stays(gate):
+    """Longer than any deadline of the handshake, with nothing said by either side."""
+    async def go():
+        async with connect(gate, gate.token("quiet"), ping_interval=None) as ws:
+            await welcome(ws)
+            await asyncio.sleep(13)
+            await say(ws, "chat", {"text": "still here"})
+            assert (await receive(ws, "chat"))["payload"]["text"] == "still here"
     asyncio.run(go())
