@@ -251,7 +251,7 @@ static void fails_where_the_value_stands(void **state)
         const char *path;
     } places[] = {
         { "edge", "tls.on", 3, "edge.tls.on" },
-        { "edge", "item_at(&b.items, 1)->rate", 7, "edge.item_at(&b.items, 1)->rate" },
+        { "edge", "items[1].rate", 7, "edge.items[1].rate" },
         { "edge", "items[1]", 6, "edge.items[1]" },
         { "edge", "tls.key_file", 2, "edge.tls.key_file" }, /* not there: the nearest above */
         { "edge", NULL, 1, "edge" },
