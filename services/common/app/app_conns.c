@@ -13,11 +13,15 @@ static size_t bucket_of(const struct gh_app_conns *conns, uint64_t id)
 
 void gh_app_conns_done(struct gh_app_conns *conns)
 {
-    struct gh_app_conn *conn;
+    for (size_t i = 0; i < conns->bucket_count; i++) {
+        struct gh_app_conn *conn = conns->buckets[i];
 
-    while ((conn = gh_app_conns_first(conns)) != NULL) {
-        gh_app_conns_remove(conns, conn);
-        gh_app_conn_free(conn);
+        while (conn != NULL) {
+            struct gh_app_conn *next = conn->chain;
+
+            gh_app_conn_free(conn);
+            conn = next;
+        }
     }
     free(conns->buckets);
     *conns = (struct gh_app_conns){ 0 };
