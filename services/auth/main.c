@@ -1,11 +1,14 @@
 /* gatehouse-auth: judges credentials. */
 #include "auth.h"
 #include "handlers.h"
+#include "offline.h"
 
 #include "common/service.h"
 
 int main(int argc, char **argv)
 {
+    if (offline_asked(argc, argv)) return offline_main(argc, argv);
+
     struct gh_service *service = NULL;
     struct gh_audit *audit = NULL;
     struct auth *auth = NULL;
