@@ -1,6 +1,7 @@
 #include "common/service.h"
 #include "config.h"
 #include "monitor.h"
+#include "offline/offline.h"
 #include "policy/check.h"
 #include "worker.h"
 
@@ -42,6 +43,8 @@ int main(int argc, char **argv)
         { "--parent", &as_worker.parent, NULL, "pid of the monitor (with --worker)" },
         { NULL },
     };
+
+    if (argc > 1 && strcmp(argv[1], "--offline") == 0) return offline_main(argc - 2, argv + 2);
 
     enum gh_err err = gh_service_new("validator", GH_ROLE_VALIDATOR, argc, argv, options, &service);
     if (err == GH_OK) err = validator_config_load(gh_service_config(service), &cfg);
