@@ -50,11 +50,11 @@ def check_nothing_lost(suite, traffic):
 def run(suite, kill):
     """Traffic, the kill, more traffic; returns what clients saw after it."""
     with Traffic(suite, rate=RATE, bad_every=97) as traffic:
-        wait_until("messages are acknowledged", lambda: len(traffic.acked) > RATE // 4)
+        wait_until("messages are acknowledged", lambda: traffic.check() and len(traffic.acked) > RATE // 4)
         kill()
         time.sleep(1)
         before = len(traffic.acked)
-        wait_until(f"traffic goes on (saw {traffic.saw})", lambda: len(traffic.acked) > before + RATE // 4)
+        wait_until(f"traffic goes on (saw {traffic.saw})", lambda: traffic.check() and len(traffic.acked) > before + RATE // 4)
         time.sleep(1)
     check_nothing_lost(suite, traffic)
     answered = len(traffic.acked) + sum(n for k, n in traffic.saw.items() if k.startswith("error "))
@@ -99,6 +99,7 @@ def test_the_application_dies_and_connections_stay(suite):
 
 
 def test_redis_dies_and_open_connections_go_on(suite):
+    """It comes back with what it had (append-only file): a Redis that forgot its sessions ends them."""
     def kill():
         suite.stop_redis()
         time.sleep(1)

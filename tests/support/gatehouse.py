@@ -249,7 +249,7 @@ class Suite:
         with open(self.dir / "log" / "redis.log", "ab") as log:
             self.redis = subprocess.Popen(
                 ["redis-server", "--port", "0", "--unixsocket", sock, "--unixsocketperm", "700",
-                 "--save", "", "--appendonly", "no", "--dir", self.dir],
+                 "--save", "", "--appendonly", "yes", "--dir", self.dir],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
         def answers():

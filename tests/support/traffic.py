@@ -8,6 +8,7 @@ thousands a second.
 import collections
 import re
 import select
+import ssl
 import struct
 import threading
 import time
@@ -16,6 +17,7 @@ from support import ws
 
 ACK = re.compile(rb'\{"type":"ack","payload":\{"id":"([^"]+)"')
 ERROR = re.compile(rb'\{"type":"error","payload":\{"code":"([a-z_]+)","message":"[^"]*","requestId":"([^"]+)"')
+WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 WARNINGS = {"csrf_failed", "role_forbidden", "unknown_type", "bad_json"}
 
 
@@ -51,7 +53,7 @@ class Connection:
         try:
             while self.out:
                 self.out = self.out[self.client.sock.send(self.out):]
-        except (BlockingIOError, ws_want()):
+        except WOULD_BLOCK:
             pass
         except OSError:
             self.drop("write failed")
@@ -63,7 +65,7 @@ class Connection:
                 if not data:
                     return self.drop(self.close_code())
                 self.scan(self.tail + data)
-        except (BlockingIOError, ws_want()):
+        except WOULD_BLOCK:
             pass
         except OSError:
             self.drop("reset")
@@ -88,11 +90,6 @@ class Connection:
                 self.traffic.warnings.add(match.group(2).decode())
             end = max(end, match.end())
         self.tail = data[max(end, len(data) - 512):]
-
-
-def ws_want():
-    import ssl
-    return (ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Traffic:
@@ -120,8 +117,13 @@ class Traffic:
         for connection in self.connections:
             if connection.client is not None:
                 connection.client.sock.close()
+        self.check()
+
+    def check(self):
+        """Raises what ended the thread."""
         if self.failure is not None:
             raise self.failure
+        return True
 
     def run(self):
         try:
