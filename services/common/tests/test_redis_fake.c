@@ -120,7 +120,7 @@ static int setup(void **state)
     if (uv_pipe_bind(&fake->listener, fake->path) != 0 ||
         uv_listen((uv_stream_t *)&fake->listener, 8, on_client) != 0)
         return -1;
-    const struct gh_redis_config config = { .url = fake->url, .timeout_ms = 500 };
+    const struct gh_redis_config config = { .url = fake->url, .timeout_ms = 2000 };
     *state = fake;
     return gh_redis_new(&fake->loop, &config, &fake->redis) == GH_OK ? 0 : -1;
 }
