@@ -1,6 +1,6 @@
 /*
- * redis_internal - what redis.c (the life of the connection) and redis_command.c (what goes over
- * it) share; nobody else includes it.
+ * redis_internal - what redis.c (the life of the connection), redis_command.c (what goes over it)
+ * and redis_config.c (where it leads) share; nobody else includes it.
  *
  *   waiting -> resolving -> connecting -> greeting -> up
  *      ^___________________________________________|   every failure leads to waiting
@@ -75,6 +75,9 @@ struct gh_redis {
     int64_t error_logged_ms;
     unsigned errors_unlogged;
 };
+
+/* redis_config.c: fills unix_path, or host and port; GH_ERR_CONFIG when url is neither form */
+GH_NODISCARD enum gh_err redis_parse_url(struct gh_redis *redis, const char *url);
 
 /* redis_command.c; these work in any state with a context */
 GH_NODISCARD enum gh_err redis_send(struct gh_redis *redis, gh_redis_fn fn, void *ctx, int argc,
