@@ -11,9 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCH_SEND_BYTES (1u << 20)   /* an open batch this big leaves before the turn ends */
-#define BATCH_WAIT_BYTES (256u << 10) /* with no room at the instance, no more than this gathers   \
-                                       */
+#define BATCH_SEND_BYTES (1u << 20) /* an open batch this big leaves before the turn ends */
+#define BATCH_WAIT_BYTES                                                                           \
+    (256u << 10) /* with no room at the instance, no more than this gathers                        \
+                  */
 #define BATCH_ARENA_MAX (32u << 20)
 #define BATCHES_KEPT    16
 #define ID_MAX          64

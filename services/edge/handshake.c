@@ -130,6 +130,7 @@ void handshake_rx(struct conn *conn, const uint8_t *data, size_t len)
     enum gh_code code;
     size_t room;
 
+    if (hs == NULL) transport_established(conn->wsi);
     if (conn->refuse != GH_CODE_OK) { /* decided at accept; said now that there is a channel */
         conn_refuse(conn, conn->refuse, 1000, "at accept");
         return;

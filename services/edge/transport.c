@@ -162,6 +162,11 @@ struct lws *transport_adopt(struct transport *transport, int fd, bool tls, void 
     return wsi;
 }
 
+void transport_established(struct lws *wsi)
+{
+    lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
+}
+
 bool transport_write(struct lws *wsi, uint8_t *data, size_t len)
 {
     return lws_write(wsi, data, len, LWS_WRITE_RAW) >= 0;
