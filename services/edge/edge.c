@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-#define SPARE_DESCRIPTORS 512 /* bus, log, spool, admin */
+#define SPARE_DESCRIPTORS 224 /* bus, log, spool, admin */
 
 /* --- one turn of the loop --------------------------------------------------------------------- */
 
