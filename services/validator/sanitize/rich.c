@@ -311,9 +311,11 @@ enum gh_err rich_clean(struct rich *rich, const struct rich_rules *rules, const 
 {
     GumboOptions options = kGumboDefaultOptions;
     struct writing w = { .rich = rich, .rules = rules, .out = out, .start = out->len };
+    uint32_t max_tags = rules != NULL ? rules->max_tags : RICH_MAX_TAGS;
 
     if (len > (rules != NULL ? rules->max_bytes : RICH_MAX_BYTES)) return GH_ERR_LIMIT;
-    if (!rich_count_tags(html, len, rules != NULL ? rules->max_tags : RICH_MAX_TAGS, &rich->tags))
+    /* A parse costs like some tags, even of a text that has none. */
+    if (rich->tags++ >= max_tags || !rich_count_tags(html, len, max_tags, &rich->tags))
         return GH_ERR_LIMIT;
     if (!arena_fit(rich, len)) return GH_ERR_NOMEM;
     options.allocator = arena_alloc;

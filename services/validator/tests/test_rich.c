@@ -196,7 +196,7 @@ static void budget_is_the_message_s(void **state)
 
     (void)state;
     rich_rules_init(&rules);
-    rules.max_tags = 4;
+    rules.max_tags = 6; /* two texts of two tags and a parse */
     assert_int_equal(rich_new(&rich), GH_OK);
     gh_buf_init(&out, 0);
     for (int message = 0; message < 2; message++) {
