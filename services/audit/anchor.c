@@ -1,5 +1,7 @@
 #include "anchor.h"
 
+#include "scan.h"
+
 #include <inttypes.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -90,22 +92,23 @@ enum gh_err anchor_write(const struct signer *signer, const struct anchor *ancho
 enum gh_err anchor_read(const struct signer *signer, const char *text, size_t len,
                         struct anchor *ret_anchor)
 {
-    struct anchor anchor;
-    char line[ANCHOR_MAX], signature[SIGNATURE_HEX + 2], hex[GH_AUDIT_HASH_HEX + 1];
-    char again[ANCHOR_MAX], signed_text[ANCHOR_MAX + sizeof(ANCHOR_CONTEXT)];
+    const char *at = text;
+    char hex[GH_AUDIT_HASH_HEX + 1], signature[SIGNATURE_HEX + 1], signed_text[ANCHOR_MAX];
+    struct anchor anchor = { 0 };
+    uint64_t time_ms = 0;
 
-    if (len >= ANCHOR_MAX || memchr(text, '\0', len) != NULL) return GH_ERR_BAD_MESSAGE;
-    if (sscanf(text, "%1023[^\n]\n%129[^\n]\n", line, signature) != 2 ||
-        sscanf(line,
-               "{\"anchor\":1,\"seq\":%" SCNu64 ",\"hash\":\"%64[0-9a-f]\",\"time\":%" SCNd64 "}",
-               &anchor.seq, hex, &anchor.time_ms) != 3 ||
+    if (len >= ANCHOR_MAX - sizeof(ANCHOR_CONTEXT) || memchr(text, '\0', len) != NULL ||
+        !scan_literal(&at, "{\"anchor\":1,\"seq\":") || !scan_u64(&at, &anchor.seq) ||
+        !scan_literal(&at, ",\"hash\":\"") || !scan_word(&at, hex, sizeof(hex)) ||
+        !scan_literal(&at, "\",\"time\":") || !scan_u64(&at, &time_ms) || !scan_literal(&at, "}"))
+        return GH_ERR_BAD_MESSAGE;
+    size_t line_len = (size_t)(at - text);
+    if (!scan_literal(&at, "\n") || !scan_word(&at, signature, sizeof(signature)) ||
+        !scan_literal(&at, "\n") || *at != '\0' || time_ms > INT64_MAX ||
         gh_audit_hash_parse(hex, strlen(hex), &anchor.hash) != GH_OK)
         return GH_ERR_BAD_MESSAGE;
-    snprintf(again, sizeof(again),
-             "{\"anchor\":1,\"seq\":%" PRIu64 ",\"hash\":\"%s\",\"time\":%" PRId64 "}", anchor.seq,
-             hex, anchor.time_ms);
-    if (strcmp(again, line) != 0) return GH_ERR_BAD_MESSAGE;
-    int n = snprintf(signed_text, sizeof(signed_text), ANCHOR_CONTEXT "%s", line);
+    anchor.time_ms = (int64_t)time_ms;
+    int n = snprintf(signed_text, sizeof(signed_text), ANCHOR_CONTEXT "%.*s", (int)line_len, text);
     if (!signer_check(signer, signed_text, (size_t)n, signature, strlen(signature)))
         return GH_ERR_CRYPTO;
     *ret_anchor = anchor;

@@ -1,5 +1,7 @@
 #include "ledger.h"
 
+#include "scan.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -153,14 +155,15 @@ enum gh_err ledger_save(const struct ledger *ledger, struct gh_buf *out)
 enum gh_err ledger_load_line(struct ledger *ledger, const char *line, size_t len)
 {
     char text[2 * LEDGER_NAME_MAX + 40], sender[LEDGER_NAME_MAX + 1], spool[LEDGER_NAME_MAX + 1];
+    const char *at = text;
     uint64_t number = 0;
-    int end = -1;
 
     if (len >= sizeof(text)) return GH_ERR_BAD_MESSAGE;
     memcpy(text, line, len);
     text[len] = '\0';
-    if (sscanf(text, "mark %64s %64s %" SCNu64 "%n", sender, spool, &number, &end) != 3 ||
-        end != (int)len)
+    if (!scan_literal(&at, "mark ") || !scan_word(&at, sender, sizeof(sender)) ||
+        !scan_literal(&at, " ") || !scan_word(&at, spool, sizeof(spool)) ||
+        !scan_literal(&at, " ") || !scan_u64(&at, &number) || at != text + len)
         return GH_ERR_BAD_MESSAGE;
     struct ledger_mark *mark = ledger_mark(ledger, sender, spool);
     if (mark == NULL) return GH_ERR_NOMEM;

@@ -1,6 +1,7 @@
 #include "recover.h"
 
 #include "line.h"
+#include "scan.h"
 #include "segment.h"
 
 #include "common/json/tape.h"
@@ -58,18 +59,18 @@ static enum gh_err state_parse(struct walk *walk, const struct signer *signer, c
     const size_t context = strlen(STATE_CONTEXT);
     char hex[GH_AUDIT_HASH_HEX + 1];
     struct recovered at = { 0 };
-    int used = -1;
 
     if (len < context + tail || text[len - 1] != '\n' ||
         memcmp(text, STATE_CONTEXT, context) != 0 ||
         !signer_check(signer, text, len - tail, text + len - tail, SIGNATURE_HEX))
         return GH_ERR_CRYPTO;
-    if (sscanf(text + context, "at %" SCNu64 " %" SCNu64 " %" SCNu64 " %64[0-9a-f]\n%n",
-               &at.segment_first, &at.segment_bytes, &at.seq, hex, &used) != 4 ||
-        used < 0 || gh_audit_hash_parse(hex, strlen(hex), &at.hash) != GH_OK)
+    const char *line = text + context, *end = text + len - tail;
+    if (!scan_literal(&line, "at ") || !scan_u64(&line, &at.segment_first) ||
+        !scan_literal(&line, " ") || !scan_u64(&line, &at.segment_bytes) ||
+        !scan_literal(&line, " ") || !scan_u64(&line, &at.seq) || !scan_literal(&line, " ") ||
+        !scan_word(&line, hex, sizeof(hex)) || !scan_literal(&line, "\n") ||
+        gh_audit_hash_parse(hex, strlen(hex), &at.hash) != GH_OK)
         return GH_ERR_BAD_MESSAGE;
-
-    const char *line = text + context + used, *end = text + len - tail;
     while (line < end) {
         const char *feed = memchr(line, '\n', (size_t)(end - line));
         if (feed == NULL) return GH_ERR_BAD_MESSAGE;

@@ -1,5 +1,7 @@
 #include "segment.h"
 
+#include "scan.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,9 +20,10 @@ void segment_name(uint64_t first_seq, char dst[SEGMENT_NAME_BYTES])
 static bool parse_name(const char *name, uint64_t *ret_first)
 {
     char again[SEGMENT_NAME_BYTES];
+    const char *at = name;
     uint64_t first = 0;
 
-    if (sscanf(name, "audit-%20" SCNu64 ".log", &first) != 1) return false;
+    if (!scan_literal(&at, "audit-") || !scan_u64(&at, &first)) return false;
     segment_name(first, again);
     *ret_first = first;
     return strcmp(again, name) == 0;

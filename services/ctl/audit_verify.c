@@ -84,10 +84,9 @@ static enum gh_err list_segments(const char *dir, struct names *names)
     }
     while ((entry = readdir(d)) != NULL) {
         char again[64];
-        uint64_t first = 0;
-
-        if (sscanf(entry->d_name, "audit-%20" SCNu64, &first) != 1) continue;
-        name_of(first, again);
+        if (strncmp(entry->d_name, "audit-", 6) != 0) continue;
+        uint64_t first = strtoull(entry->d_name + 6, NULL, 10);
+        name_of(first, again); /* what was not read whole does not come out the same */
         if (strcmp(again, entry->d_name) != 0) continue;
         if (names->count == names->cap) {
             names->cap = names->cap == 0 ? 64 : names->cap * 2;

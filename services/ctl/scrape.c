@@ -101,7 +101,11 @@ enum gh_err scrape_get(const char *address, const char *path, int *ret_status, c
     close(fd);
     if (err != GH_OK) return err;
     char *body = strstr(text, "\r\n\r\n");
-    if (body == NULL || sscanf(text, "HTTP/1.%*d %d", &status) != 1) {
+    if (body != NULL && strncmp(text, "HTTP/1.", 7) == 0) {
+        const char *space = strchr(text, ' ');
+        status = space != NULL ? (int)strtol(space, NULL, 10) : 0;
+    }
+    if (status < 100) {
         free(text);
         return GH_ERR_BAD_MESSAGE;
     }

@@ -5,8 +5,6 @@ printed, it has been promised."""
 
 import collections
 import json
-import os
-import pathlib
 import random
 import signal
 import subprocess
