@@ -159,6 +159,8 @@ static const char *const pure_allowed[] = {
     "mremap",
     "madvise",
     "mincore",
+    "mlock", /* libsodium keeps the CURVE keys of each new peer out of swap */
+    "munlock",
     /* threads that run already */
     "futex",
     "set_robust_list",
