@@ -1,10 +1,15 @@
 #include "auth.h"
 
+#include "common/clock.h"
+#include "common/log.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define REFRESH_MAX_BYTES 16384u
+#define END_TIMEOUT_MS    5000
 
 static const struct gh_json_limits refresh_limits = {
     .max_bytes = REFRESH_MAX_BYTES,
@@ -18,32 +23,144 @@ static const struct gh_json_limits refresh_limits = {
     .refuse_nul = true,
 };
 
+/* ---- rules ---- */
+
+enum gh_err auth_rules_load(struct gh_config *config, struct auth_rules *ret_rules)
+{
+    struct auth_rules rules = { 0 };
+    enum gh_err err = auth_config_load(config, &rules.cfg);
+
+    if (err == GH_OK) err = auth_config_issuers(config, &rules.cfg, &rules.issuers);
+    if (err == GH_OK) err = role_table_new(config, &rules.cfg.roles, &rules.roles);
+    if (err != GH_OK) {
+        auth_rules_done(&rules);
+        return err;
+    }
+    *ret_rules = rules;
+    err = own_new(config, &ret_rules->cfg.tokens, &ret_rules->own);
+    if (err == GH_OK && ret_rules->own != NULL &&
+        own_trust(ret_rules->own, ret_rules->cfg.leeway_ms, &ret_rules->issuers) != GH_OK)
+        err = gh_config_fail(config, "auth", "tokens.issuer",
+                             "\"%s\" is one of auth.issuers already; the key of our own is added "
+                             "by itself",
+                             ret_rules->cfg.tokens.issuer);
+    if (err == GH_OK && ret_rules->issuers.count == 0)
+        err = gh_config_fail(config, "auth", "issuers",
+                             "no issuer is trusted; write one, or auth.tokens");
+    if (err == GH_OK)
+        err =
+            verifier_new(&ret_rules->issuers, ret_rules->cfg.max_token_bytes, &ret_rules->verifier);
+    if (err != GH_OK) auth_rules_done(ret_rules);
+    return err;
+}
+
+void auth_rules_done(struct auth_rules *rules)
+{
+    verifier_free(rules->verifier);
+    own_free(rules->own);
+    role_table_free(rules->roles);
+    issuers_done(&rules->issuers);
+    gh_config_free(rules->config);
+    *rules = (struct auth_rules){ 0 };
+}
+
+/* The own issuer and the verifier point into the rules: they must not be moved, so a reload loads
+ * into the other of two places. */
+void auth_reload(void *ctx)
+{
+    struct auth *auth = ctx;
+    struct auth_rules *fresh =
+        auth->rules == &auth->places[0] ? &auth->places[1] : &auth->places[0];
+    struct auth_rules *old = auth->rules;
+    struct gh_config *config = NULL;
+    Gh__AuthOrder order = GH__AUTH_ORDER__INIT;
+    enum gh_err err = gh_config_load(auth->config_path, auth->instance, &config);
+
+    if (err == GH_OK) err = auth_rules_load(config, fresh);
+    if (err != GH_OK) {
+        gh_config_free(config);
+        gh_log(GH_LOG_ERROR, "reload_refused", "kept=\"the configuration that was loaded before\"");
+        return;
+    }
+    fresh->config = config;
+    auth->rules = fresh;
+    if (!role_table_equal(old->roles, fresh->roles) && auth->server != NULL) {
+        order.version = revocations_version(auth->revocations);
+        order.roles = role_table_message(fresh->roles);
+        (void)gh_server_push_all(auth->server, GH_ROLE_EDGE, GH__ENVELOPE__BODY_AUTH_ORDER, &order);
+    }
+    auth_rules_done(old);
+    gh_log(GH_LOG_INFO, "reloaded", "issuers=%zu", fresh->issuers.count);
+    gh_audit_emit(auth->audit, GH_SEV_NOTICE, "auth.reloaded", NULL);
+}
+
+/* ---- life ---- */
+
+static void push_order(void *ctx, Gh__AuthOrder *order)
+{
+    struct auth *auth = ctx;
+
+    if (auth->server == NULL) return;
+    gh_server_set_orders_version(auth->server, order->version);
+    (void)gh_server_push_all(auth->server, GH_ROLE_EDGE, GH__ENVELOPE__BODY_AUTH_ORDER, order);
+}
+
+static uint64_t read_revocations(void *ctx)
+{
+    return revocations_count(((struct auth *)ctx)->revocations);
+}
+
 static void make_metrics(struct auth *auth, struct gh_metrics *metrics)
 {
+#define COUNTER(name, help) gh_metrics_counter(metrics, "gatehouse_auth_" name, NULL, help)
     for (unsigned i = 0; i < AUTH_REASON_COUNT; i++) {
         char labels[96];
 
-        snprintf(labels, sizeof(labels), "reason=\"%s\"", auth_reason_name((enum auth_reason)i));
+        (void)snprintf(labels, sizeof(labels), "reason=\"%s\"",
+                       auth_reason_name((enum auth_reason)i));
         auth->verdicts[i] = gh_metrics_counter(metrics, "gatehouse_auth_verdicts_total", labels,
                                                "Credentials judged, by reason.");
     }
+    auth->unavailable = COUNTER("unavailable_total", "Answers not given for want of Redis.");
+    auth->tickets_made = COUNTER("tickets_total", "Tickets made.");
+    auth->tokens_made = COUNTER("tokens_total", "Access tokens signed.");
+    auth->refreshed = COUNTER("refreshed_total", "Refresh tokens rotated.");
+    auth->reused = COUNTER("refresh_reused_total", "Families that died of a spent refresh token.");
+#undef COUNTER
+    gh_metrics_gauge_fn(metrics, "gatehouse_auth_revocations", NULL, "Revocations in force.",
+                        read_revocations, auth);
 }
 
-enum gh_err auth_new(struct gh_config *config, struct gh_metrics *metrics, struct auth **ret_auth)
+enum gh_err auth_new(uv_loop_t *loop, struct gh_config *config, const char *instance,
+                     const struct gh_redis_config *redis, struct gh_metrics *metrics,
+                     struct auth **ret_auth)
 {
     struct auth *auth = calloc(1, sizeof(*auth));
     enum gh_err err;
 
     if (auth == NULL) return GH_ERR_NOMEM;
-    err = auth_config_load(config, &auth->cfg);
-    if (err == GH_OK) err = auth_config_issuers(config, &auth->cfg, &auth->issuers);
-    if (err == GH_OK)
-        err = verifier_new(&auth->issuers, auth->cfg.max_token_bytes, &auth->verifier);
+    auth->config_path = gh_config_path(config);
+    auth->instance = instance;
+    auth->rules = &auth->places[0];
+    err = auth_rules_load(config, auth->rules);
+    if (err == GH_OK && redis != NULL) err = gh_redis_new(loop, redis, &auth->redis);
+    if (err == GH_OK && redis != NULL)
+        err = revocations_new(
+            &(struct revocations_config){
+                .loop = loop,
+                .redis = auth->redis,
+                .poll_ms = auth->rules->cfg.poll_ms,
+                .max = auth->rules->cfg.max_revocations,
+                .age_ms = auth->rules->cfg.revocation_age_ms,
+                .ctx = auth,
+                .on_order = push_order,
+            },
+            &auth->revocations);
     if (err != GH_OK) {
         auth_free(auth);
         return err;
     }
-    make_metrics(auth, metrics);
+    if (redis != NULL) make_metrics(auth, metrics);
     *ret_auth = auth;
     return GH_OK;
 }
@@ -51,10 +168,20 @@ enum gh_err auth_new(struct gh_config *config, struct gh_metrics *metrics, struc
 void auth_free(struct auth *auth)
 {
     if (auth == NULL) return;
-    verifier_free(auth->verifier);
-    issuers_done(&auth->issuers);
+    auth->server = NULL;
+    gh_client_free(auth->sessions);
+    revocations_free(auth->revocations);
+    gh_redis_free(auth->redis);
+    auth_rules_done(auth->rules);
     free(auth);
 }
+
+bool auth_ready(void *ctx)
+{
+    return revocations_loaded(((struct auth *)ctx)->revocations);
+}
+
+/* ---- judging ---- */
 
 /* {"type":"token_refresh","payload":{"token":"..."}}: the token is decoded into dst of
  * TOKEN_MAX_BYTES. */
@@ -81,6 +208,16 @@ static enum auth_reason refresh_token(const ProtobufCBinaryData *message, char *
     return reason;
 }
 
+static enum auth_reason judge_token(struct auth *auth, const char *text, size_t len, int64_t now_ms,
+                                    struct identity *identity)
+{
+    enum auth_reason reason = verifier_check(auth->rules->verifier, text, len, now_ms, identity);
+
+    if (reason == AUTH_OK)
+        reason = revocations_check(auth->revocations, identity, (uint64_t)now_ms);
+    return reason;
+}
+
 static enum auth_reason judge_refresh(struct auth *auth, const Gh__AuthVerify *msg, int64_t now_ms,
                                       struct identity *identity)
 {
@@ -88,7 +225,7 @@ static enum auth_reason judge_refresh(struct auth *auth, const Gh__AuthVerify *m
     size_t len;
     enum auth_reason reason = refresh_token(&msg->credential, token, &len);
 
-    if (reason == AUTH_OK) reason = verifier_check(auth->verifier, token, len, now_ms, identity);
+    if (reason == AUTH_OK) reason = judge_token(auth, token, len, now_ms, identity);
     if (reason == AUTH_OK && (msg->subject.len != identity->user_len ||
                               memcmp(msg->subject.data, identity->user, identity->user_len) != 0))
         reason = AUTH_SUBJECT_CHANGED;
@@ -98,21 +235,72 @@ static enum auth_reason judge_refresh(struct auth *auth, const Gh__AuthVerify *m
 enum auth_reason auth_judge(struct auth *auth, const Gh__AuthVerify *msg, int64_t now_ms,
                             struct identity *identity)
 {
-    enum auth_reason reason;
-
     identity->issuer = NULL;
     switch ((int)msg->kind) {
     case GH__CREDENTIAL_KIND__CREDENTIAL_BEARER:
     case GH__CREDENTIAL_KIND__CREDENTIAL_SUBPROTOCOL:
     case GH__CREDENTIAL_KIND__CREDENTIAL_COOKIE:
-        reason = verifier_check(auth->verifier, (const char *)msg->credential.data,
-                                msg->credential.len, now_ms, identity);
-        break;
-    case GH__CREDENTIAL_KIND__CREDENTIAL_REFRESH:
-        reason = judge_refresh(auth, msg, now_ms, identity);
-        break;
-    default: reason = AUTH_CREDENTIAL_KIND; break;
+        return judge_token(auth, (const char *)msg->credential.data, msg->credential.len, now_ms,
+                           identity);
+    case GH__CREDENTIAL_KIND__CREDENTIAL_REFRESH: return judge_refresh(auth, msg, now_ms, identity);
+    default: return AUTH_CREDENTIAL_KIND;
     }
-    (*auth->verdicts[reason])++;
-    return reason;
+}
+
+enum auth_reason auth_judge_bearer(struct auth *auth, ProtobufCBinaryData header, int64_t now_ms,
+                                   struct identity *identity)
+{
+    const char *text = (const char *)header.data;
+
+    identity->issuer = NULL;
+    /* RFC 7235: the scheme in any case, one or more spaces. */
+    if (header.len < 8 || strncasecmp(text, "Bearer ", 7) != 0) return AUTH_BEARER_HEADER;
+    return judge_token(auth, text + 7, header.len - 7, now_ms, identity);
+}
+
+enum gh_err auth_verdict_fill(const struct auth *auth, const struct identity *identity,
+                              struct auth_roles *roles, Gh__AuthVerdict *verdict)
+{
+    const struct role_table *table = auth->rules->roles;
+    const char *grants[VERIFY_GRANTS_MAX];
+    enum gh_err err;
+
+    for (size_t i = 0; i < identity->grant_count; i++) {
+        grants[i] = identity->grants[i];
+        roles->grants[i] = gh_bytes_str(grants[i]);
+    }
+    err = role_table_expand(table, grants, identity->grant_count, &roles->set);
+    if (err != GH_OK) return err;
+    for (size_t i = 0; i < roles->set.count; i++)
+        roles->roles[i] = gh_bytes_str(roles->set.names[i]);
+    verdict->code = GH_CODE_OK;
+    verdict->user = gh_bytes(identity->user, identity->user_len);
+    verdict->n_roles = roles->set.count;
+    verdict->roles = roles->roles;
+    /* Without a table they are the same, and the edge takes them as they are. */
+    verdict->n_grants = role_table_set(table) ? identity->grant_count : roles->set.count;
+    verdict->grants = role_table_set(table) ? roles->grants : roles->roles;
+    verdict->expires_ms = (uint64_t)identity->expires_ms;
+    verdict->issued_ms = identity->issued_ms >= 0 ? (uint64_t)identity->issued_ms : 0;
+    verdict->token_id = gh_bytes(identity->token_id, identity->token_id_len);
+    verdict->issuer = gh_bytes_str(identity->issuer->rule.name);
+    verdict->key_id = gh_bytes_str(identity->kid != NULL ? identity->kid : "");
+    return GH_OK;
+}
+
+enum gh_err auth_end_sessions(struct auth *auth, ProtobufCBinaryData user,
+                              ProtobufCBinaryData session_id, ProtobufCBinaryData reason,
+                              ProtobufCBinaryData by, gh_answer_fn fn, void *ctx)
+{
+    Gh__SessionEnd end = GH__SESSION_END__INIT;
+
+    if (auth->sessions == NULL) return GH_ERR_UNAVAILABLE;
+    end.user = user;
+    end.session_id = session_id;
+    end.code = GH_CODE_SESSION_ENDED;
+    end.reason = reason;
+    end.by = by;
+    return gh_client_call(auth->sessions, gh_client_peer_any(auth->sessions),
+                          GH__ENVELOPE__BODY_SESSION_END, &end, GH__ENVELOPE__BODY_SESSION_ENDED,
+                          END_TIMEOUT_MS, fn, ctx);
 }

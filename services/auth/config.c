@@ -1,5 +1,7 @@
 #include "config.h"
 
+#include "roles.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
@@ -23,7 +25,7 @@ static const struct gh_config_field key_fields[] = {
         key, kind, offsetof(struct auth_issuer_config, member), __VA_ARGS__                        \
     }
 static const struct gh_config_field issuer_fields[] = {
-    ISSUER("name", GH_CFG_STRING, name, .required = true, .max = 512,
+    ISSUER("name", GH_CFG_STRING, name, .required = true, .max = 200,
            .help = "write the exact iss of its tokens"),
     ISSUER("audiences", GH_CFG_LIST, audiences, .required = true, .min = 1, .max = 32,
            .help = "write at least one audience; tokens for anybody are not accepted"),
@@ -44,14 +46,58 @@ static const struct gh_config_field issuer_fields[] = {
     { 0 },
 };
 
+static const struct gh_config_field role_fields[] = {
+    { "from", GH_CFG_LIST, offsetof(struct role_config, from), .dflt = "", .max = 64 },
+    { "inherits", GH_CFG_LIST, offsetof(struct role_config, inherits), .dflt = "",
+      .max = ROLES_MAX },
+    { 0 },
+};
+
+static const struct gh_config_field client_fields[] = {
+    { "secret_file", GH_CFG_SECRET_FILE, offsetof(struct auth_client_config, secret),
+      .required = true },
+    { "roles", GH_CFG_LIST, offsetof(struct auth_client_config, roles), .dflt = "", .max = 64 },
+    { 0 },
+};
+
+#define DAY_MS         86400000ull
+#define TOKENS(member) offsetof(struct auth_tokens_config, member)
+static const struct gh_config_field tokens_fields[] = {
+    { "issuer", GH_CFG_STRING, TOKENS(issuer), .dflt = "", .max = 200 },
+    { "algorithm", GH_CFG_STRING, TOKENS(algorithm), .dflt = "ES256",
+      .help = "write HS256, RS256 or ES256" },
+    { "key_file", GH_CFG_PATH, TOKENS(key_file), .dflt = "" },
+    { "kid", GH_CFG_STRING, TOKENS(kid), .dflt = "own", .min = 1, .max = TOKEN_KID_MAX_BYTES },
+    { "audience", GH_CFG_STRING, TOKENS(audience), .dflt = "gatehouse", .min = 1, .max = 200 },
+    { "access_ttl", GH_CFG_MS, TOKENS(access_ttl_ms), .dflt = "5m", .min = 1000, .max = DAY_MS },
+    { "refresh_idle", GH_CFG_MS, TOKENS(refresh_idle_ms), .dflt = "7d", .min = 1000,
+      .max = 366 * DAY_MS },
+    { "refresh_max", GH_CFG_MS, TOKENS(refresh_max_ms), .dflt = "30d", .min = 1000,
+      .max = 366 * DAY_MS },
+    { "clients", GH_CFG_MAP, TOKENS(clients), .fields = client_fields, .max = 64,
+      .item_size = sizeof(struct auth_client_config) },
+    { 0 },
+};
+
 static const struct gh_config_field auth_fields[] = {
     { "bind", GH_CFG_STRING, offsetof(struct auth_config, bind),
       .dflt = "ipc://${run_dir}/auth.${instance}" },
-    { "issuers", GH_CFG_STRUCTS, offsetof(struct auth_config, issuers), .required = true, .min = 1,
-      .max = 64, .fields = issuer_fields, .item_size = sizeof(struct auth_issuer_config) },
+    { "issuers", GH_CFG_STRUCTS, offsetof(struct auth_config, issuers), .max = 64,
+      .fields = issuer_fields, .item_size = sizeof(struct auth_issuer_config) },
     { "leeway", GH_CFG_MS, offsetof(struct auth_config, leeway_ms), .dflt = "30s", .max = 300000 },
     { "max_token_bytes", GH_CFG_BYTES, offsetof(struct auth_config, max_token_bytes),
       .dflt = "8KiB", .min = 256, .max = TOKEN_MAX_BYTES },
+    { "roles", GH_CFG_MAP, offsetof(struct auth_config, roles), .fields = role_fields,
+      .max = ROLES_MAX, .item_size = sizeof(struct role_config) },
+    { "tokens", GH_CFG_STRUCT, offsetof(struct auth_config, tokens), .fields = tokens_fields },
+    { "revocation_age", GH_CFG_MS, offsetof(struct auth_config, revocation_age_ms), .dflt = "30d",
+      .min = 60000, .max = 3660 * DAY_MS, .help = "as long as a token can live" },
+    { "max_revocations", GH_CFG_U32, offsetof(struct auth_config, max_revocations),
+      .dflt = "100000", .min = 1, .max = 1000000 },
+    { "poll", GH_CFG_MS, offsetof(struct auth_config, poll_ms), .dflt = "250ms", .min = 10,
+      .max = 900, .help = "how often revocations by other processes are looked for" },
+    { "ticket_ttl", GH_CFG_MS, offsetof(struct auth_config, ticket_ttl_ms), .dflt = "30s",
+      .min = 1000, .max = 300000 },
     { 0 },
 };
 
@@ -60,9 +106,8 @@ enum gh_err auth_config_load(struct gh_config *config, struct auth_config *ret_c
     return gh_config_bind(config, "auth", auth_fields, ret_cfg);
 }
 
-/* At most KEY_PEM_MAX_BYTES. A secret must be the service's alone. */
-static enum gh_err read_key(const char *path, bool secret, unsigned char *dst, size_t *ret_len,
-                            const char **ret_why)
+enum gh_err auth_config_read_key(const char *path, bool secret, unsigned char *dst, size_t *ret_len,
+                                 const char **ret_why)
 {
     struct stat st;
     size_t len = 0;
@@ -104,7 +149,7 @@ static enum gh_err load_key(const char *path, const char *algorithm, const char 
         *ret_why = "the algorithm must be HS256, RS256 or ES256";
         return GH_ERR_CONFIG;
     }
-    err = read_key(path, alg == TOKEN_HS256, bytes, &len, ret_why);
+    err = auth_config_read_key(path, alg == TOKEN_HS256, bytes, &len, ret_why);
     if (err == GH_OK) {
         if (kid != NULL && kid[0] == '\0') kid = NULL;
         err = alg == TOKEN_HS256 ? key_from_secret(bytes, len, kid, ret_key, ret_why)
@@ -206,7 +251,7 @@ static enum gh_err load_issuer(struct gh_config *config, const struct auth_confi
 enum gh_err auth_config_issuers(struct gh_config *config, const struct auth_config *cfg,
                                 struct issuers *ret_issuers)
 {
-    struct issuers issuers = { calloc(cfg->issuers.count, sizeof(struct issuer)), 0 };
+    struct issuers issuers = { calloc(cfg->issuers.count + 1, sizeof(struct issuer)), 0 };
     enum gh_err err = issuers.items != NULL ? GH_OK : GH_ERR_NOMEM;
 
     for (size_t i = 0; err == GH_OK && i < cfg->issuers.count; i++)

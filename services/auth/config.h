@@ -33,18 +33,48 @@ struct auth_issuer_config {
     uint64_t max_lifetime_ms;
 };
 
+struct auth_client_config { /* who may ask for tokens */
+    const char *name;
+    struct gh_config_secret secret;
+    struct gh_config_list roles; /* it may give; empty: any */
+};
+
+struct auth_tokens_config { /* our own issuer */
+    const char *issuer;     /* "": there is none */
+    const char *algorithm;
+    const char *key_file; /* private PEM, or for HS256 the secret */
+    const char *kid;
+    const char *audience;
+    uint64_t access_ttl_ms;
+    uint64_t refresh_idle_ms;
+    uint64_t refresh_max_ms;
+    struct gh_config_structs clients; /* struct auth_client_config */
+};
+
 struct auth_config {
     const char *bind;
     struct gh_config_structs issuers; /* struct auth_issuer_config */
+    struct gh_config_structs roles;   /* struct role_config */
+    struct auth_tokens_config tokens;
     uint64_t leeway_ms;
     uint64_t max_token_bytes;
+    uint64_t revocation_age_ms;
+    uint32_t max_revocations;
+    uint64_t poll_ms;
+    uint64_t ticket_ttl_ms;
 };
 
 GH_NODISCARD enum gh_err auth_config_load(struct gh_config *config, struct auth_config *ret_cfg);
 
-/* Reads every key. cfg must outlive *ret_issuers (issuers_done). */
+/* Reads every key. cfg must outlive *ret_issuers (issuers_done). Has room for one issuer more: our
+ * own. */
 GH_NODISCARD enum gh_err auth_config_issuers(struct gh_config *config,
                                              const struct auth_config *cfg,
                                              struct issuers *ret_issuers);
+
+/* Reads a key file of at most KEY_PEM_MAX_BYTES into dst of one byte more, without one final
+ * newline. A secret must be the service's alone. *ret_why: static text. Errors: GH_ERR_IO. */
+GH_NODISCARD enum gh_err auth_config_read_key(const char *path, bool secret, unsigned char *dst,
+                                              size_t *ret_len, const char **ret_why);
 
 #endif

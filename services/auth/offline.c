@@ -78,7 +78,8 @@ static bool parse_line(struct gh_tape *tape, const char *line, size_t len, char 
     return true;
 }
 
-static void print_identity(struct gh_json *j, const struct identity *identity)
+static void print_identity(struct gh_json *j, const struct identity *identity,
+                           const struct role_set *roles)
 {
     gh_json_kv_str_n(j, "user", identity->user, identity->user_len);
     gh_json_kv_str(j, "issuer", identity->issuer->rule.name);
@@ -87,16 +88,19 @@ static void print_identity(struct gh_json *j, const struct identity *identity)
     gh_json_kv_int(j, "expiresAt", identity->expires_ms);
     gh_json_key(j, "roles");
     gh_json_begin_array(j);
-    for (size_t i = 0; i < identity->role_count; i++)
-        gh_json_str(j, identity->roles[i]);
+    for (size_t i = 0; i < roles->count; i++)
+        gh_json_str(j, roles->names[i]);
     gh_json_end_array(j);
 }
 
-static bool judge_line(struct verifier *verifier, const struct options *o, struct gh_tape *tape,
-                       uint64_t number, const char *line, size_t len, char *scratch)
+static bool judge_line(const struct auth_rules *rules, const struct options *o,
+                       struct gh_tape *tape, uint64_t number, const char *line, size_t len,
+                       char *scratch)
 {
     int64_t now_ms = o->now_ms != 0 ? o->now_ms : gh_clock_wall_ms();
+    const char *grants[VERIFY_GRANTS_MAX];
     struct identity identity;
+    struct role_set roles = { 0 };
     enum auth_reason reason = AUTH_OK;
     const char *token = NULL;
     size_t token_len = 0;
@@ -104,7 +108,13 @@ static bool judge_line(struct verifier *verifier, const struct options *o, struc
     struct gh_buf out;
     struct gh_json j;
 
-    if (understood) reason = verifier_check(verifier, token, token_len, now_ms, &identity);
+    if (understood) reason = verifier_check(rules->verifier, token, token_len, now_ms, &identity);
+    if (understood && reason == AUTH_OK) {
+        for (size_t i = 0; i < identity.grant_count; i++)
+            grants[i] = identity.grants[i];
+        if (role_table_expand(rules->roles, grants, identity.grant_count, &roles) != GH_OK)
+            reason = AUTH_ROLES_MANY;
+    }
     gh_buf_init(&out, 0);
     gh_json_init(&j, &out);
     gh_json_begin_object(&j);
@@ -115,14 +125,14 @@ static bool judge_line(struct verifier *verifier, const struct options *o, struc
     else if (reason != AUTH_OK)
         gh_json_kv_str(&j, "reason", auth_reason_name(reason));
     else
-        print_identity(&j, &identity);
+        print_identity(&j, &identity, &roles);
     gh_json_end_object(&j);
     if (gh_json_finish(&j) == GH_OK) printf("%.*s\n", (int)out.len, out.data);
     gh_buf_done(&out);
     return understood && reason == AUTH_OK;
 }
 
-static int judge_all(struct verifier *verifier, const struct options *o)
+static int judge_all(const struct auth_rules *rules, const struct options *o)
 {
     char *line = NULL, *scratch = NULL;
     size_t cap = 0, scratch_cap = 0;
@@ -145,7 +155,7 @@ static int judge_all(struct verifier *verifier, const struct options *o)
                 break;
             }
         }
-        if (!judge_line(verifier, o, &tape, number, line, (size_t)len, scratch)) all = false;
+        if (!judge_line(rules, o, &tape, number, line, (size_t)len, scratch)) all = false;
     }
     gh_tape_done(&tape);
     free(line);
@@ -156,9 +166,7 @@ static int judge_all(struct verifier *verifier, const struct options *o)
 int offline_main(int argc, char **argv)
 {
     struct gh_config *config = NULL;
-    struct auth_config cfg = { 0 };
-    struct issuers issuers = { 0 };
-    struct verifier *verifier = NULL;
+    struct auth_rules rules = { 0 };
     struct options o;
     int status = 2;
 
@@ -170,12 +178,10 @@ int offline_main(int argc, char **argv)
     }
     gh_log_init("auth", "offline");
     if (gh_config_load(o.config, NULL, &config) == GH_OK &&
-        auth_config_load(config, &cfg) == GH_OK &&
-        auth_config_issuers(config, &cfg, &issuers) == GH_OK &&
-        verifier_new(&issuers, cfg.max_token_bytes, &verifier) == GH_OK)
-        status = judge_all(verifier, &o);
-    verifier_free(verifier);
-    issuers_done(&issuers);
+        auth_rules_load(config, &rules) == GH_OK) {
+        status = judge_all(&rules, &o);
+        auth_rules_done(&rules);
+    }
     gh_config_free(config);
     return status;
 }

@@ -79,6 +79,8 @@
     X(AUTH_SUBJECT_CHANGED,     "subject_changed")                                       \
     X(AUTH_CREDENTIAL_KIND,     "credential_kind_not_accepted")                          \
     X(AUTH_REFRESH_MESSAGE,     "token_refresh_message_malformed")                       \
+    X(AUTH_TICKET,              "ticket_unknown_or_used")                                \
+    X(AUTH_BEARER_HEADER,       "authorization_header_malformed")                        \
     X(AUTH_NO_MEMORY,           "out_of_memory")
 /* clang-format on */
 #define AUTH_REASON_ENUM(name, text) name,

@@ -53,6 +53,18 @@ bool verify_is_role_name(const char *name, size_t len)
     return true;
 }
 
+bool verify_is_text(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+
+        if (c < 0x20 || c == 0x7f ||
+            (c == 0xc2 && i + 1 < len && (unsigned char)text[i + 1] < 0xa0))
+            return false;
+    }
+    return true;
+}
+
 /* A string claim of 1..max bytes without control characters, copied NUL-ended. */
 static enum auth_reason take_text(struct verifier *v, const char *name, char *dst, size_t max,
                                   size_t *ret_len, enum auth_reason missing,
@@ -66,15 +78,7 @@ static enum auth_reason take_text(struct verifier *v, const char *name, char *ds
     if (node == GH_TAPE_NONE) return missing;
     if (gh_tape_kind(claims, node) != GH_JSON_STR) return malformed;
     text = gh_tape_str(claims, node, v->scratch, &len);
-    if (len == 0 || len > max) return malformed;
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
-
-        /* C0, DEL, and C1 (U+0080..U+009F) in UTF-8 */
-        if (c < 0x20 || c == 0x7f ||
-            (c == 0xc2 && i + 1 < len && (unsigned char)text[i + 1] < 0xa0))
-            return malformed;
-    }
+    if (len == 0 || len > max || !verify_is_text(text, len)) return malformed;
     memcpy(dst, text, len);
     dst[len] = '\0';
     *ret_len = len;
@@ -169,15 +173,16 @@ static enum auth_reason check_required(const struct issuer_rule *rule, const str
     return AUTH_OK;
 }
 
-static enum auth_reason add_role(struct identity *id, const char *name, size_t len)
+static enum auth_reason add_grant(struct identity *id, const char *name, size_t len)
 {
-    if (!verify_is_role_name(name, len)) return AUTH_OK; /* names no role of ours: gives nothing */
-    for (size_t i = 0; i < id->role_count; i++) {
-        if (strlen(id->roles[i]) == len && memcmp(id->roles[i], name, len) == 0) return AUTH_OK;
+    if (len == 0 || len > VERIFY_GRANT_MAX_BYTES || !verify_is_text(name, len))
+        return AUTH_OK; /* can be in no role table: is worth nothing */
+    for (size_t i = 0; i < id->grant_count; i++) {
+        if (strlen(id->grants[i]) == len && memcmp(id->grants[i], name, len) == 0) return AUTH_OK;
     }
-    if (id->role_count == VERIFY_ROLES_MAX) return AUTH_ROLES_MANY;
-    memcpy(id->roles[id->role_count], name, len);
-    id->roles[id->role_count++][len] = '\0';
+    if (id->grant_count == VERIFY_GRANTS_MAX) return AUTH_ROLES_MANY;
+    memcpy(id->grants[id->grant_count], name, len);
+    id->grants[id->grant_count++][len] = '\0';
     return AUTH_OK;
 }
 
@@ -192,7 +197,7 @@ static enum auth_reason take_roles(struct verifier *v, const struct issuer_rule 
     const char *text;
     size_t len;
 
-    id->role_count = 0;
+    id->grant_count = 0;
     if (claim == NULL || claim[0] == '\0') return AUTH_OK;
     node = claim[0] == '/' ? gh_tape_pointer(claims, 0, claim, strlen(claim))
                            : gh_tape_get(claims, 0, claim, strlen(claim));
@@ -202,7 +207,7 @@ static enum auth_reason take_roles(struct verifier *v, const struct issuer_rule 
              i = claims->nodes[i].next) {
             if (gh_tape_kind(claims, i) != GH_JSON_STR) return AUTH_ROLES_MALFORMED;
             text = gh_tape_str(claims, i, v->scratch, &len);
-            reason = add_role(id, text, len);
+            reason = add_grant(id, text, len);
         }
         return reason;
     }
@@ -212,7 +217,7 @@ static enum auth_reason take_roles(struct verifier *v, const struct issuer_rule 
         const char *space = memchr(text + at, ' ', len - at);
 
         end = space != NULL ? (size_t)(space - text) : len;
-        reason = add_role(id, text + at, end - at);
+        reason = add_grant(id, text + at, end - at);
     }
     return reason;
 }

@@ -19,7 +19,8 @@
 #define VERIFY_USER_MAX_BYTES     256u
 #define VERIFY_TOKEN_ID_MAX_BYTES 128u
 #define VERIFY_ROLE_MAX_BYTES     64u
-#define VERIFY_ROLES_MAX          64u
+#define VERIFY_GRANT_MAX_BYTES    128u
+#define VERIFY_GRANTS_MAX         64u
 
 struct identity {
     const struct issuer *issuer;
@@ -30,8 +31,10 @@ struct identity {
     char token_id[VERIFY_TOKEN_ID_MAX_BYTES + 1];
     int64_t expires_ms;
     int64_t issued_ms; /* -1: not said */
-    size_t role_count; /* as the claim has them; values that are no role name are left out */
-    char roles[VERIFY_ROLES_MAX][VERIFY_ROLE_MAX_BYTES + 1];
+    /* The values of the roles claim, each once; those with control characters or longer than can be
+     * in a role table are left out. What they are worth is the role table's to say (roles.h). */
+    size_t grant_count;
+    char grants[VERIFY_GRANTS_MAX][VERIFY_GRANT_MAX_BYTES + 1];
 };
 
 struct verifier;
@@ -48,5 +51,8 @@ GH_NODISCARD enum auth_reason verifier_check(struct verifier *verifier, const ch
 
 /* A name that may stand in a list of roles: 1..64 of [A-Za-z0-9._:-]. */
 bool verify_is_role_name(const char *name, size_t len);
+
+/* No control characters: neither C0, DEL, nor C1 (U+0080..U+009F) in UTF-8. */
+bool verify_is_text(const char *text, size_t len);
 
 #endif

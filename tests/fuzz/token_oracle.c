@@ -122,9 +122,9 @@ void token_oracle_try(struct token_oracle *oracle, const char *token, size_t len
     if (identity.user_len == 0 || strlen(identity.user) != identity.user_len ||
         identity.expires_ms + 30000 <= NOW_MS || identity.token_id_len == 0)
         die("accepted with an identity that makes no sense");
-    for (size_t i = 0; i < identity.role_count; i++) {
-        if (!verify_is_role_name(identity.roles[i], strlen(identity.roles[i])))
-            die("accepted with a role that is no name");
+    for (size_t i = 0; i < identity.grant_count; i++) {
+        if (identity.grants[i][0] == '\0' || strpbrk(identity.grants[i], "\n\r\t") != NULL)
+            die("accepted with a grant that is none");
     }
     copy = strndup(token, len);
     if (copy == NULL) die("no memory");
