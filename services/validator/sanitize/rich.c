@@ -1,5 +1,6 @@
 #include "sanitize/rich_internal.h"
 
+#include "common/json/utf8.h"
 #include "sanitize/markup.h"
 #include "sanitize/name.h"
 #include "sanitize/unicode.h"
@@ -111,6 +112,10 @@ static void make_clean(struct writing *w, const char **text, size_t *len)
     struct rich *rich = w->rich;
 
     if ((markup_scan(*text, *len) & (MARKUP_CONTROL | MARKUP_HIGH)) == 0) return;
+    if (!gh_utf8_valid(*text, *len)) { /* a reference past 2^31 wraps around in Gumbo 0.10 */
+        w->err = GH_ERR_BAD_MESSAGE;
+        return;
+    }
     gh_buf_reset(&rich->clean);
     switch (unicode_clean(&rich->unicode, *text, *len, &rich->clean, NULL)) {
     case UNICODE_SAME: return;

@@ -54,8 +54,8 @@ void rich_free(struct rich *rich);
 void rich_begin(struct rich *rich); /* of a message */
 
 /* html is valid UTF-8. Appends the clean HTML. rules NULL: no tags at all, only the escaped text,
- * blocks on lines of their own. Errors: GH_ERR_LIMIT (too long, or too much work: refuse the text),
- * GH_ERR_NOMEM. */
+ * blocks on lines of their own. Errors: GH_ERR_LIMIT (too long, or too much work: refuse the text);
+ * GH_ERR_BAD_MESSAGE (a reference to no character: refuse it too); GH_ERR_NOMEM. */
 GH_NODISCARD enum gh_err rich_clean(struct rich *rich, const struct rich_rules *rules,
                                     const char *html, size_t len, struct gh_buf *out);
 

@@ -86,6 +86,8 @@ static enum text_result canonical(struct text *text, struct piece *piece)
 
 static enum text_result take_out(struct text *text, struct piece *piece, enum gh_err err)
 {
+    if (err == GH_ERR_BAD_MESSAGE)
+        return refuse(piece, "text: a character reference to no character");
     if (err != GH_OK)
         return refuse(piece, err == GH_ERR_LIMIT ? "text: too long or too entangled for markup"
                                                  : "text: out of memory");

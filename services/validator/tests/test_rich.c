@@ -209,6 +209,26 @@ static void budget_is_the_message_s(void **state)
     rich_free(rich);
 }
 
+/* Gumbo 0.10 lets the number wrap around and would write a stray byte. */
+static void references_past_all_characters(void **state)
+{
+    struct rich_rules rules;
+    struct rich *rich = NULL;
+    struct gh_buf out;
+
+    (void)state;
+    rich_rules_init(&rules);
+    assert_int_equal(rich_new(&rich), GH_OK);
+    gh_buf_init(&out, 0);
+    assert_int_equal(rich_clean(rich, &rules, "&#xA9;", 6, &out), GH_OK);
+    assert_int_equal(rich_clean(rich, &rules, "&#x1FFFFFFFFFFFFFFA9;", 21, &out),
+                     GH_ERR_BAD_MESSAGE);
+    assert_int_equal(rich_clean(rich, NULL, "<b title='&#xFFFFFFA9;'>&#xFFFFFFA9;", 35, &out),
+                     GH_ERR_BAD_MESSAGE);
+    gh_buf_done(&out);
+    rich_free(rich);
+}
+
 /* The count stops a text before Gumbo compares each attribute with all others. */
 static void attributes_are_counted(void **state)
 {
@@ -256,7 +276,7 @@ static void caps_are_inclusive(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[COUNT(rows) + COUNT(shapes) + 5];
+    struct CMUnitTest tests[COUNT(rows) + COUNT(shapes) + 6];
     size_t n = 0;
 
     for (; n < COUNT(rows); n++)
@@ -269,6 +289,7 @@ int main(void)
                                           (void *)(uintptr_t)&shapes[i] };
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(budget_is_the_message_s);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(attributes_are_counted);
+    tests[n++] = (struct CMUnitTest)cmocka_unit_test(references_past_all_characters);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(caps_are_inclusive);
     return cmocka_run_group_tests_name("rich", tests, NULL, NULL);
 }
