@@ -113,7 +113,9 @@ static enum gh_err compile_all(struct compiler *c, const char *uri)
 
     if (err != GH_OK) return err;
     c->root_doc = root.doc;
-    if (vec_push(&c->out->nodes) == NULL || vec_push(&c->origins) == NULL) return GH_ERR_NOMEM;
+    if (vec_push(&c->out->nodes) == NULL || vec_push(&c->origins) == NULL ||
+        vec_push(&c->out->insns) == NULL) /* so that there is an array to point into */
+        return GH_ERR_NOMEM;
     *VEC_AT(&c->out->nodes, struct snode, SNODE_TRUE) = (struct snode){ .types = TYPES_ALL };
     err = compile_string(c, "", 0, &(uint32_t){ 0 });
     if (err == GH_OK) err = compile_schema_at(c, root.doc, root.node, &c->out->root);

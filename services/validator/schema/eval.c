@@ -21,6 +21,7 @@ static bool eval_insn(struct run_state *r, const struct snode *snode, const stru
     const struct gh_node *n = &r->tn[inst];
 
     switch ((enum op)insn->op) {
+    case OP_NOTHING: return true;
     case OP_OBJECT: return eval_object(r, snode, insn, inst, marks);
     case OP_MIN_PROPERTIES:
     case OP_MIN_ITEMS: return count_fails(r, snode, insn, inst, n->count < insn->a);

@@ -36,6 +36,7 @@ struct snode {
 };
 
 enum op {
+    OP_NOTHING,
     OP_OBJECT,         /* a: plan */
     OP_MIN_PROPERTIES, /* a */
     OP_MAX_PROPERTIES, /* a */

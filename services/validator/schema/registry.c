@@ -10,6 +10,7 @@
 
 #define FILE_MAX_BYTES (8u << 20)
 
+static void set_text(struct schema_problem *problem, const char *fmt, va_list ap) GH_PRINTF(2, 0);
 static void set_text(struct schema_problem *problem, const char *fmt, va_list ap)
 {
     vsnprintf(problem->text, sizeof(problem->text), fmt, ap);

@@ -56,6 +56,7 @@ static inline void *vec_push(struct vec *v)
     return vec_push_n(v, 1);
 }
 
-#define VEC_AT(v, type, i) ((type *)(v)->data + (i))
+/* By way of an integer, since an empty vec has no array to point into. */
+#define VEC_AT(v, type, i) ((type *)((uintptr_t)(v)->data + (size_t)(i) * sizeof(type)))
 
 #endif

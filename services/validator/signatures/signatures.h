@@ -7,9 +7,9 @@
  * comments cut, white space folded, ASCII lower case. Each rule counts once per message; scores add
  * up, saturating. The caller compares the sum with its threshold.
  *
- * Cost is linear in the text. Scanning allocates nothing: a scratch per worker. A text past
- * max_text_bytes is scanned in overlapping pieces as it is; its normalised form only so far as the
- * buffer reaches, and `truncated` is set.
+ * Cost is linear in the text. Scanning allocates nothing: a scratch per worker. Of a text past
+ * max_text_bytes only that much is normalised, and `truncated` is set; as it is, all of it is
+ * scanned. After SIGNATURES_MAX_HITS hits a message is not looked at any further.
  *
  * Not thread-safe, but for the compiled rules, which never change after load.
  */
@@ -26,7 +26,8 @@ struct signatures;
 struct signatures_scratch;
 
 #define SIGNATURES_DEFAULT_THRESHOLD 10 /* what the shipped scores are made for */
-#define SIGNATURES_MAX_HITS          16 /* remembered; more only add to the score */
+#define SIGNATURES_MAX_HITS          16
+#define SIGNATURES_MAX_RULES         4096
 
 /* Where a text stands; a rule says for which places it is. */
 enum signatures_field {
@@ -57,6 +58,17 @@ struct signatures_rule {
 GH_NODISCARD enum gh_err signatures_load(const char *path, bool check_examples,
                                          struct signatures **ret_signatures,
                                          struct signatures_problem *problem);
+
+/* The same from texts in memory, in the order given. */
+struct signatures_text {
+    const char *name; /* for messages */
+    const char *yaml;
+    size_t len;
+};
+GH_NODISCARD enum gh_err signatures_load_texts(const struct signatures_text *texts, size_t n_texts,
+                                               bool check_examples,
+                                               struct signatures **ret_signatures,
+                                               struct signatures_problem *problem);
 void signatures_free(struct signatures *signatures); /* NULL is a no-op */
 
 uint32_t signatures_count(const struct signatures *signatures);
@@ -82,7 +94,7 @@ struct signatures_hit {
 
 struct signatures_result {
     uint32_t score;
-    uint32_t n_hits; /* rules that hit; the first SIGNATURES_MAX_HITS are in hits */
+    uint32_t n_hits;
     bool truncated;
     struct signatures_hit hits[SIGNATURES_MAX_HITS]; /* in order of discovery */
     uint32_t top; /* index into hits of the highest score; 0 without hits */

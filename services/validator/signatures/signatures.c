@@ -1,0 +1,264 @@
+/* The databases, and the scan. */
+#include "validator/signatures/signatures.h"
+
+#include "validator/signatures/normalise.h"
+#include "validator/signatures/prefilter.h"
+#include "validator/signatures/rules.h"
+
+#include <hs/hs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_MAX_TEXT_BYTES 65536u
+
+struct signatures {
+    struct rules rules;
+    hs_database_t **dbs; /* one for each rule: the prefilter leaves few to try */
+    struct prefilter *prefilter;
+};
+
+struct signatures_scratch {
+    hs_scratch_t *hs;
+    char *normal, *spare; /* max_text_bytes each */
+    uint32_t max_text_bytes;
+    uint64_t seen[SIGNATURES_MAX_RULES / 64];
+    uint64_t to_try[SIGNATURES_MAX_RULES / 64];
+    uint32_t n_words; /* of these that are in use */
+    struct signatures_result result;
+};
+
+/* ---- scanning ---- */
+
+static int on_match(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
+                    void *ctx)
+{
+    (void)id;
+    (void)from;
+    (void)to;
+    (void)flags;
+    *(bool *)ctx = true;
+    return 1; /* one is enough */
+}
+
+static void add_hit(const struct signatures *s, struct signatures_scratch *scratch, uint32_t rule,
+                    uint32_t tag)
+{
+    struct signatures_result *result = &scratch->result;
+    uint32_t score = s->rules.list[rule].shown.score;
+
+    scratch->seen[rule / 64] |= (uint64_t)1 << rule % 64;
+    if (result->n_hits == 0 || score > s->rules.list[result->hits[result->top].rule].shown.score)
+        result->top = result->n_hits;
+    result->hits[result->n_hits++] = (struct signatures_hit){ rule, tag };
+    result->score += score;
+}
+
+static void scan(const struct signatures *s, struct signatures_scratch *scratch, uint32_t field,
+                 const char *text, size_t len, uint32_t tag)
+{
+    memset(scratch->to_try, 0, scratch->n_words * sizeof(scratch->to_try[0]));
+    if (!prefilter_run(s->prefilter, text, len, scratch->to_try)) return;
+    for (uint32_t w = 0; w < scratch->n_words; w++) {
+        uint64_t bits = scratch->to_try[w] & ~scratch->seen[w];
+
+        for (; bits != 0; bits &= bits - 1) {
+            uint32_t rule = w * 64 + (uint32_t)__builtin_ctzll(bits);
+            bool hit = false;
+
+            if ((s->rules.list[rule].shown.fields & field) == 0) continue;
+            hs_scan(s->dbs[rule], text, (unsigned)len, 0, scratch->hs, on_match, &hit);
+            if (hit) add_hit(s, scratch, rule, tag);
+            if (scratch->result.n_hits == SIGNATURES_MAX_HITS) return;
+        }
+    }
+}
+
+void signatures_begin(struct signatures_scratch *scratch)
+{
+    struct signatures_result *result = &scratch->result;
+
+    if (result->n_hits > 0) memset(scratch->seen, 0, scratch->n_words * sizeof(scratch->seen[0]));
+    result->score = result->n_hits = result->top = 0;
+    result->truncated = false;
+}
+
+void signatures_scan(const struct signatures *signatures, struct signatures_scratch *scratch,
+                     enum signatures_field field, const char *text, size_t len, uint32_t tag)
+{
+    if (len == 0 || scratch->result.n_hits == SIGNATURES_MAX_HITS) return;
+    if (len > UINT32_MAX) {
+        len = UINT32_MAX;
+        scratch->result.truncated = true;
+    }
+    scan(signatures, scratch, field, text, len, tag);
+    if (scratch->result.n_hits == SIGNATURES_MAX_HITS || !normalise_is_needed(text, len)) return;
+    if (len > scratch->max_text_bytes) {
+        len = scratch->max_text_bytes;
+        scratch->result.truncated = true;
+    }
+    len = normalise(text, len, scratch->normal, scratch->spare);
+    if (len > 0) scan(signatures, scratch, field, scratch->normal, len, tag);
+}
+
+const struct signatures_result *signatures_result(const struct signatures_scratch *scratch)
+{
+    return &scratch->result;
+}
+
+enum gh_err signatures_scratch_new(const struct signatures *signatures, uint32_t max_text_bytes,
+                                   struct signatures_scratch **ret_scratch)
+{
+    struct signatures_scratch *scratch = calloc(1, sizeof(*scratch));
+
+    if (scratch == NULL) return GH_ERR_NOMEM;
+    scratch->max_text_bytes = max_text_bytes > 0 ? max_text_bytes : DEFAULT_MAX_TEXT_BYTES;
+    scratch->n_words = (signatures->rules.n + 63) / 64;
+    scratch->normal = malloc(scratch->max_text_bytes);
+    scratch->spare = malloc(scratch->max_text_bytes);
+    if (scratch->normal == NULL || scratch->spare == NULL) {
+        signatures_scratch_free(scratch);
+        return GH_ERR_NOMEM;
+    }
+    for (uint32_t i = 0; i < signatures->rules.n; i++)
+        if (hs_alloc_scratch(signatures->dbs[i], &scratch->hs) != HS_SUCCESS) {
+            signatures_scratch_free(scratch);
+            return GH_ERR_NOMEM;
+        }
+    *ret_scratch = scratch;
+    return GH_OK;
+}
+
+void signatures_scratch_free(struct signatures_scratch *scratch)
+{
+    if (scratch == NULL) return;
+    hs_free_scratch(scratch->hs);
+    free(scratch->normal);
+    free(scratch->spare);
+    free(scratch);
+}
+
+/* ---- loading ---- */
+
+static enum gh_err compile_rule(struct signatures *s, uint32_t i, struct required *ret_required,
+                                struct signatures_problem *problem)
+{
+    const struct rule *rule = &s->rules.list[i];
+    unsigned flags =
+        HS_FLAG_SINGLEMATCH | HS_FLAG_DOTALL | (rule->case_sensitive ? 0 : HS_FLAG_CASELESS);
+    hs_compile_error_t *bad = NULL;
+    char why[160];
+    enum gh_err err;
+
+    if (hs_compile(rule->pattern, flags, HS_MODE_BLOCK, NULL, &s->dbs[i], &bad) != HS_SUCCESS) {
+        err = rules_problem(problem, s->rules.files[rule->file], rule->line, rule->id,
+                            "pattern: %s", bad != NULL ? bad->message : "does not compile");
+        if (bad != NULL) hs_free_compile_error(bad);
+        return err;
+    }
+    err = required_find(rule->pattern, ret_required, why, sizeof(why));
+    if (err == GH_ERR_CONFIG)
+        return rules_problem(problem, s->rules.files[rule->file], rule->line, rule->id,
+                             "pattern: %s", why);
+    if (err == GH_OK && ret_required->n_literals == 0)
+        return rules_problem(problem, s->rules.files[rule->file], rule->line, rule->id,
+                             "pattern: nothing in it that every match must hold; it would have to "
+                             "be tried on every text");
+    return err;
+}
+
+static enum gh_err compile(struct signatures *s, struct signatures_problem *problem)
+{
+    struct required *required = calloc(s->rules.n, sizeof(*required));
+    enum gh_err err = GH_OK;
+
+    s->dbs = calloc(s->rules.n, sizeof(*s->dbs));
+    if (required == NULL || s->dbs == NULL) err = GH_ERR_NOMEM;
+    for (uint32_t i = 0; i < s->rules.n && err == GH_OK; i++)
+        err = compile_rule(s, i, &required[i], problem);
+    if (err == GH_OK) err = prefilter_new(required, s->rules.n, &s->prefilter);
+    free(required);
+    return err;
+}
+
+static bool has_hit(const struct signatures_result *result, uint32_t rule)
+{
+    for (uint32_t i = 0; i < result->n_hits; i++)
+        if (result->hits[i].rule == rule) return true;
+    return false;
+}
+
+/* An example is held against its own rule alone, in a place the rule is for. */
+static enum gh_err check_examples(const struct signatures *s, struct signatures_problem *problem)
+{
+    struct signatures_scratch *scratch = NULL;
+    enum gh_err err = signatures_scratch_new(s, 0, &scratch);
+
+    for (uint32_t i = 0; i < s->rules.n_examples && err == GH_OK; i++) {
+        const struct rule_example *e = &s->rules.examples[i];
+        const struct rule *rule = &s->rules.list[e->rule];
+        enum signatures_field field =
+            (enum signatures_field)(rule->shown.fields & -rule->shown.fields);
+
+        signatures_begin(scratch);
+        signatures_scan(s, scratch, field, e->text, e->len, 0);
+        if (has_hit(&scratch->result, e->rule) != e->match)
+            err = rules_problem(problem, s->rules.files[e->file], e->line, rule->id,
+                                e->match ? "does not match its example: %.150s"
+                                         : "matches what it must not: %.150s",
+                                e->text);
+    }
+    signatures_scratch_free(scratch);
+    return err;
+}
+
+enum gh_err signatures_load_texts(const struct signatures_text *texts, size_t n_texts, bool check,
+                                  struct signatures **ret_signatures,
+                                  struct signatures_problem *problem)
+{
+    struct signatures *s = calloc(1, sizeof(*s));
+    enum gh_err err = s == NULL ? GH_ERR_NOMEM : GH_OK;
+
+    if (problem != NULL) *problem = (struct signatures_problem){ 0 };
+    for (size_t i = 0; i < n_texts && err == GH_OK; i++)
+        err = rules_add(&s->rules, texts[i].name, texts[i].yaml, texts[i].len, problem);
+    if (err == GH_OK && s->rules.n == 0)
+        err = rules_problem(problem, "", 0, NULL, "no rules at all");
+    for (uint32_t i = 0; err == GH_OK && i < s->rules.n; i++) {
+        struct rule *rule = &s->rules.list[i];
+
+        rule->shown.id = rule->id;
+        rule->shown.family = rule->family;
+        rule->shown.description = rule->description;
+    }
+    if (err == GH_OK) err = compile(s, problem);
+    if (err == GH_OK && check) err = check_examples(s, problem);
+    if (err != GH_OK) {
+        signatures_free(s);
+        return err;
+    }
+    rules_drop_examples(&s->rules);
+    *ret_signatures = s;
+    return GH_OK;
+}
+
+void signatures_free(struct signatures *signatures)
+{
+    if (signatures == NULL) return;
+    for (uint32_t i = 0; signatures->dbs != NULL && i < signatures->rules.n; i++)
+        hs_free_database(signatures->dbs[i]);
+    free(signatures->dbs);
+    prefilter_free(signatures->prefilter);
+    rules_done(&signatures->rules);
+    free(signatures);
+}
+
+uint32_t signatures_count(const struct signatures *signatures)
+{
+    return signatures->rules.n;
+}
+
+const struct signatures_rule *signatures_rule(const struct signatures *signatures, uint32_t i)
+{
+    return &signatures->rules.list[i].shown;
+}
