@@ -1,8 +1,11 @@
 #include "chat.h"
 
 #include "common/clock.h"
+#include "common/code.h"
 #include "common/json/builder.h"
 #include "common/json/tape.h"
+#include "common/log.h"
+#include "common/random.h"
 #include "rooms.h"
 
 #include <stdlib.h>
@@ -81,13 +84,21 @@ static void answer_ack(const struct said *said)
     end_message(said->chat, &j, gh_app_to_conn(said->conn), "ack");
 }
 
-static void answer_error(const struct said *said, const char *code, const char *message)
+/* The codes are those of the gate (common/code.h), so that a client has one list to know. */
+static void answer_error(const struct said *said, enum gh_code code, const char *message)
 {
+    const char *name = gh_code_info(code)->name;
+    char request_id[GH_REQUEST_ID_LEN + 1];
     struct gh_json j;
 
+    gh_request_id(request_id);
+    gh_log(GH_LOG_INFO, "message_refused", "request_id=%s code=%s session=%.*s reason=\"%s\"",
+           request_id, name, (int)said->conn->session_id.len,
+           (const char *)said->conn->session_id.data, message);
     begin_message(said->chat, &j, "error");
-    gh_json_kv_str(&j, "code", code);
+    gh_json_kv_str(&j, "code", name);
     gh_json_kv_str(&j, "message", message);
+    gh_json_kv_str(&j, "requestId", request_id);
     if (said->msg->id.len > 0) {
         gh_json_key(&j, "id");
         put_id(&j, &said->chat->scratch, said->msg->id);
@@ -298,12 +309,12 @@ static void on_message(void *ctx, struct gh_app_conn *conn, const struct gh_app_
 
     switch (take(&said)) {
     case GH_OK: answer_ack(&said); break;
-    case GH_ERR_FORBIDDEN: answer_error(&said, "forbidden", "join the room first"); break;
-    case GH_ERR_LIMIT: answer_error(&said, "limit", "too many rooms"); break;
+    case GH_ERR_FORBIDDEN: answer_error(&said, GH_CODE_FORBIDDEN, "join the room first"); break;
+    case GH_ERR_LIMIT: answer_error(&said, GH_CODE_FORBIDDEN, "in too many rooms"); break;
     case GH_ERR_BAD_MESSAGE:
-        answer_error(&said, "bad_payload", "not a message of this type");
+        answer_error(&said, GH_CODE_SCHEMA, "not a message of this type");
         break;
-    default: answer_error(&said, "unavailable", "try again"); break;
+    default: answer_error(&said, GH_CODE_UNAVAILABLE, "try again"); break;
     }
 }
 

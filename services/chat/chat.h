@@ -12,7 +12,8 @@
  * What is said goes out as {"type", "payload": {..., "from": user}, "id"?, "timestamp"}; `from` is
  * who the gate says is speaking. A message with an id is acknowledged to its sender,
  * {"type":"ack","payload":{"id":...}}, once it is taken (and in the journal, if there is one); what
- * cannot be done is answered {"type":"error","payload":{"code","message","id"}}.
+ * cannot be done is answered {"type":"error","payload":{"code","message","requestId","id"?}} with a
+ * code of the gate.
  */
 #ifndef CHAT_CHAT_H
 #define CHAT_CHAT_H
