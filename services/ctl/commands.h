@@ -7,6 +7,7 @@
 int cmd_token(struct ctl *ctl, const struct ctl_command *self, int argc, char **argv);
 int cmd_sessions_list(struct ctl *ctl, const struct ctl_command *self, int argc, char **argv);
 int cmd_sessions_end(struct ctl *ctl, const struct ctl_command *self, int argc, char **argv);
+int cmd_revoke(struct ctl *ctl, const struct ctl_command *self, int argc, char **argv);
 int cmd_bans_list(struct ctl *ctl, const struct ctl_command *self, int argc, char **argv);
 int cmd_bans_add(struct ctl *ctl, const struct ctl_command *self, int argc, char **argv);
 int cmd_bans_lift(struct ctl *ctl, const struct ctl_command *self, int argc, char **argv);

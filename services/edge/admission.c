@@ -3,6 +3,7 @@
 #include "charge.h"
 #include "edge.h"
 #include "handshake.h"
+#include "revoke_feed.h"
 #include "session_link.h"
 
 #include "common/clock.h"
@@ -36,6 +37,8 @@ struct admission {
     uint32_t refusal; /* the first no; GH_CODE_OK: none */
     uint64_t retry_after_ms;
     const char *reason;
+    struct origin *origin;
+    uint64_t revocations; /* seen when the verdict came */
 };
 
 /* --- the end ---------------------------------------------------------------------------------- */
@@ -77,6 +80,7 @@ static struct identity *make_identity(const struct admission *a)
     who->token_id_len = (uint16_t)a->token_id_len;
     who->expires_ms = a->session_end_ms < a->expires_ms ? a->session_end_ms : a->expires_ms;
     who->session_end_ms = a->session_end_ms;
+    who->origin = a->origin; /* taken over when the connection opens */
     return who;
 }
 
@@ -95,11 +99,23 @@ static enum gh_err open_conn(struct admission *a)
         return err;
     }
     conn->identity = who;
+    a->origin = NULL;
     gh_histogram_add(edge->stats.admission_us,
                      (uint64_t)(gh_clock_mono_us() - conn->handshake->started_us));
     conn->handshake->admission = NULL;
     conn_open(conn);
     return GH_OK;
+}
+
+/* Auth said yes, and took it back before the others had answered. */
+static bool was_revoked(const struct admission *a)
+{
+    return revoke_feed_hit_since(a->edge->revoke_feed, a->revocations,
+                                 &(struct revocable){ .user = a->user,
+                                                      .user_len = a->user_len,
+                                                      .token_id = a->token_id,
+                                                      .token_id_len = a->token_id_len,
+                                                      .origin = a->origin });
 }
 
 /* Every answer is here: open, or refuse and undo. Frees the admission. */
@@ -108,6 +124,8 @@ static void settle(struct admission *a)
     struct edge *edge = a->edge;
     bool opened = false;
 
+    if (a->refusal == GH_CODE_OK && was_revoked(a))
+        refuse(a, GH_CODE_UNAUTHENTICATED, 0, "revoked meanwhile");
     if (a->conn != NULL && a->refusal == GH_CODE_OK) {
         if (open_conn(a) == GH_OK)
             opened = true;
@@ -121,6 +139,7 @@ static void settle(struct admission *a)
         conn_refuse(a->conn, a->refusal, a->retry_after_ms, a->reason);
     }
     edge->admitting--;
+    free(a->origin);
     free(a);
 }
 
@@ -243,7 +262,9 @@ static bool join_roles(struct admission *a, const Gh__AuthVerdict *verdict)
 static bool take_verdict(struct admission *a, const Gh__AuthVerdict *verdict)
 {
     a->expires_ms = verdict->expires_ms;
-    return verdict->user.len > 0 &&
+    a->revocations = revoke_feed_mark(a->edge->revoke_feed);
+    a->origin = origin_new(verdict);
+    return a->origin != NULL && verdict->user.len > 0 &&
            copy_bytes(a->user, sizeof a->user, verdict->user, &a->user_len) &&
            copy_bytes(a->token_id, sizeof a->token_id, verdict->token_id, &a->token_id_len) &&
            join_roles(a, verdict);

@@ -38,7 +38,10 @@ static void conn_free(struct conn *conn)
     handshake_free(conn->handshake);
     outbox_drop(&conn->outbox, &edge->pool);
     free(conn->assembly);
-    if (conn->identity != NULL) free(conn->identity->renewed);
+    if (conn->identity != NULL) {
+        free(conn->identity->renewed);
+        free(conn->identity->origin);
+    }
     free(conn->identity);
     free(conn);
 }

@@ -39,6 +39,7 @@ struct app_lane;
 struct validator_lane;
 struct deflate;
 struct user_entry;
+struct origin;
 
 enum conn_state { CONN_HEAD, CONN_ADMITTING, CONN_OPEN, CONN_CLOSING, CONN_LINGER };
 
@@ -66,7 +67,8 @@ struct identity {
     int64_t csrf_until_ms;                            /* monotonic */
     const char *session_id, *user, *roles, *token_id; /* NUL-ended; roles: comma-separated */
     uint16_t user_len, roles_len, token_id_len;
-    char *renewed; /* what a token_refresh brought; roles and token_id point into it */
+    char *renewed;         /* what a token_refresh brought; roles and token_id point into it */
+    struct origin *origin; /* of the credential, for revocations */
     char text[];
 };
 

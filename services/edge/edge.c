@@ -6,6 +6,7 @@
 #include "charge.h"
 #include "drain.h"
 #include "listener.h"
+#include "revoke_feed.h"
 #include "session_link.h"
 #include "tls.h"
 
@@ -128,7 +129,11 @@ static enum gh_err make_links(struct edge *edge)
     gh_service_client_init(edge->service, gh_service_endpoint(edge->service, GH_ROLE_AUTH),
                            GH_ROLE_AUTH, &config);
     config.max_in_flight = 4096;
+    err = revoke_feed_new(edge, &edge->revoke_feed);
+    if (err != GH_OK) return err;
+    revoke_feed_attach(edge->revoke_feed, &config);
     err = gh_client_new(edge->loop, &config, &edge->auth);
+    if (err == GH_OK) revoke_feed_start(edge->revoke_feed, edge->auth);
     if (err == GH_OK)
         err = session_link_new(edge, gh_service_endpoint(edge->service, GH_ROLE_SESSION),
                                &edge->session_link);
@@ -225,6 +230,7 @@ void edge_free(struct edge *edge)
     ban_feed_free(edge->ban_feed);
     session_link_free(edge->session_link);
     gh_client_free(edge->auth);
+    revoke_feed_free(edge->revoke_feed);
     gh_audit_free(edge->audit);
     tls_free(edge->tls);
     directory_done(&edge->directory);

@@ -29,6 +29,7 @@ struct batcher;
 struct charge;
 struct session_link;
 struct ban_feed;
+struct revoke_feed;
 struct drain;
 struct app_links;
 struct tls;
@@ -60,6 +61,7 @@ struct edge {
     struct charge *charge;             /* owns the client of the limiter */
     struct session_link *session_link; /* owns the client of the session service */
     struct ban_feed *ban_feed;
+    struct revoke_feed *revoke_feed;
     struct gh_audit *audit;
     struct drain *drain;
 

@@ -13,14 +13,15 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define BACKLOG        4096
-#define ACCEPTS_MAX    256 /* per turn of the loop */
-#define RESERVE        256 /* sockets past max_connections, to say so */
-#define REFUSALS_PER_S 500 /* told over HTTP; more are closed without a word */
-#define TLS_HANDSHAKE  0x16
-#define TLS_HEAD       5
-#define TLS_RECORD_MAX (16384 + 256)
-#define FULL_PAUSE_MS  100 /* out of descriptors: how long not to accept */
+#define BACKLOG         4096
+#define ACCEPTS_MAX     256 /* per turn of the loop */
+#define RESERVE         256 /* sockets past max_connections, to say so */
+#define REFUSALS_PER_S  500 /* told over HTTP; more are closed without a word */
+#define ADMITS_PER_TURN 4   /* TLS handshakes begun per turn: each costs most of a millisecond */
+#define TLS_HANDSHAKE   0x16
+#define TLS_HEAD        5
+#define TLS_RECORD_MAX  (16384 + 256)
+#define FULL_PAUSE_MS   100 /* out of descriptors: how long not to accept */
 
 struct preface { /* a socket that is not a connection yet */
     uv_poll_t poll;
@@ -39,6 +40,7 @@ struct listener {
     int fd;
     uv_poll_t *poll;
     uv_timer_t *pause;
+    uv_idle_t *idle; /* runs while sockets are ready that this turn had no time for */
     struct preface *prefaces;
     struct preface *ready, *ready_last;
     uint32_t n_prefaces;
@@ -246,14 +248,25 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     }
 }
 
+static void on_idle(uv_idle_t *idle)
+{
+    (void)idle; /* all it does is to keep the loop from waiting */
+}
+
 void listener_admit(struct listener *listener)
 {
     struct edge *edge = listener->edge;
 
-    while (listener->ready != NULL && edge->handshakes < edge->config.max_handshakes) {
+    (void)uv_idle_stop(listener->idle);
+    for (int i = 0; listener->ready != NULL && edge->handshakes < edge->config.max_handshakes;
+         i++) {
         struct preface *preface = listener->ready;
         struct conn_socket socket = preface->socket;
 
+        if (i == ADMITS_PER_TURN) { /* the messages of those inside come first */
+            (void)uv_idle_start(listener->idle, on_idle);
+            return;
+        }
         (void)wait_for(preface, 1);
         preface_drop(preface);
         conn_accept(edge, &socket);
@@ -400,6 +413,9 @@ enum gh_err listener_new(struct edge *edge, struct listener **ret_listener)
     listener->pause = malloc(sizeof *listener->pause);
     if (listener->pause == NULL) goto fail;
     (void)uv_timer_init(edge->loop, listener->pause);
+    listener->idle = malloc(sizeof *listener->idle);
+    if (listener->idle == NULL) goto fail;
+    (void)uv_idle_init(edge->loop, listener->idle);
     listener->pause->data = listener;
     err = open_port(listener);
     if (err != GH_OK) goto fail;
@@ -425,6 +441,7 @@ void listener_free(struct listener *listener)
     while (listener->ready != NULL)
         preface_abort(listener->ready);
     if (listener->pause != NULL) uv_close((uv_handle_t *)listener->pause, handle_closed);
+    if (listener->idle != NULL) uv_close((uv_handle_t *)listener->idle, handle_closed);
     if (listener->fd >= 0) (void)close(listener->fd);
     free(listener);
 }

@@ -2,6 +2,7 @@
 
 #include "edge.h"
 #include "replies.h"
+#include "revoke_feed.h"
 #include "session_link.h"
 
 #include "common/log.h"
@@ -21,7 +22,15 @@ struct refresh {
     uint64_t expires_ms;
     char roles[ROLES_MAX], token_id[TOKEN_MAX];
     size_t roles_len, token_id_len;
+    struct origin *origin;
+    uint64_t revocations; /* seen when the verdict came */
 };
+
+static void drop(struct refresh *refresh)
+{
+    free(refresh->origin);
+    free(refresh);
+}
 
 static struct conn *conn_of(const struct refresh *refresh)
 {
@@ -39,11 +48,11 @@ static void fail(struct refresh *refresh, uint32_t code)
         replies_error(conn, NULL, code, refresh->id, refresh->id_len,
                       code == GH_CODE_UNAVAILABLE ? 1000 : 0);
     }
-    free(refresh);
+    drop(refresh);
 }
 
 /* The new roles and token id take the place of the old ones. */
-static bool adopt(struct identity *who, const struct refresh *refresh)
+static bool adopt(struct identity *who, struct refresh *refresh)
 {
     char *text = malloc(refresh->roles_len + refresh->token_id_len + 2);
 
@@ -53,7 +62,10 @@ static bool adopt(struct identity *who, const struct refresh *refresh)
     memcpy(text + refresh->roles_len + 1, refresh->token_id, refresh->token_id_len);
     text[refresh->roles_len + 1 + refresh->token_id_len] = 0;
     free(who->renewed);
+    free(who->origin);
     who->renewed = text;
+    who->origin = refresh->origin;
+    refresh->origin = NULL;
     who->roles = text;
     who->roles_len = (uint16_t)refresh->roles_len;
     who->token_id = text + refresh->roles_len + 1;
@@ -73,7 +85,16 @@ static void on_renewed(void *ctx, enum gh_err err, const void *body)
         return;
     }
     if (conn == NULL) {
-        free(refresh);
+        drop(refresh);
+        return;
+    }
+    if (revoke_feed_hit_since(refresh->edge->revoke_feed, refresh->revocations,
+                              &(struct revocable){ .user = conn->identity->user,
+                                                   .user_len = conn->identity->user_len,
+                                                   .token_id = refresh->token_id,
+                                                   .token_id_len = refresh->token_id_len,
+                                                   .origin = refresh->origin })) {
+        fail(refresh, GH_CODE_UNAUTHENTICATED);
         return;
     }
     if (gh_bytes_copy(renewed->csrf_token, csrf, sizeof csrf) != GH_OK ||
@@ -89,12 +110,15 @@ static void on_renewed(void *ctx, enum gh_err err, const void *body)
     replies_token_refreshed(conn, refresh->id, refresh->id_len);
     if (csrf[0] != 0) conn_rotate_csrf(conn, csrf);
     if (conn->state == CONN_OPEN) conn_rearm(conn);
-    free(refresh);
+    drop(refresh);
 }
 
 static bool take_verdict(struct refresh *refresh, const Gh__AuthVerdict *verdict)
 {
     if (verdict->token_id.len > sizeof refresh->token_id) return false;
+    refresh->revocations = revoke_feed_mark(refresh->edge->revoke_feed);
+    refresh->origin = origin_new(verdict);
+    if (refresh->origin == NULL) return false;
     refresh->token_id_len = verdict->token_id.len;
     if (refresh->token_id_len > 0)
         memcpy(refresh->token_id, verdict->token_id.data, refresh->token_id_len);
@@ -121,7 +145,7 @@ static void on_auth(void *ctx, enum gh_err err, const void *body)
     struct gh_client *client;
 
     if (conn == NULL) {
-        free(refresh);
+        drop(refresh);
         return;
     }
     if (err != GH_OK) {

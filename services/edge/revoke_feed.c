@@ -1,0 +1,269 @@
+#include "revoke_feed.h"
+
+#include "edge.h"
+
+#include "common/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CURSOR_MAX     512
+#define ASK_TIMEOUT_MS 5000
+#define RETRY_MS       500
+
+struct revoke_feed {
+    struct edge *edge;
+    struct gh_client *client;
+    uv_timer_t *retry;
+    uint64_t version;
+    bool read; /* the list was read once */
+    bool reading, again;
+    uint64_t next_version;
+    uint8_t cursor[CURSOR_MAX];
+    size_t cursor_len;
+    uint64_t count; /* revocations ever seen; the last ones are kept */
+    Gh__Revocation *recent[REVOKE_FEED_RECENT];
+};
+
+/* --- what a revocation is about --------------------------------------------------------------- */
+
+struct origin *origin_new(const Gh__AuthVerdict *verdict)
+{
+    struct origin *origin =
+        calloc(1, sizeof *origin + verdict->issuer.len + verdict->key_id.len + 2);
+    char *at;
+
+    if (origin == NULL) return NULL;
+    at = origin->text;
+    origin->issued_ms = verdict->issued_ms;
+    origin->issuer = at;
+    if (verdict->issuer.len > 0) memcpy(at, verdict->issuer.data, verdict->issuer.len);
+    at += verdict->issuer.len + 1;
+    origin->key_id = at;
+    if (verdict->key_id.len > 0) memcpy(at, verdict->key_id.data, verdict->key_id.len);
+    return origin;
+}
+
+static bool same(ProtobufCBinaryData a, const void *b, size_t len)
+{
+    return a.len == len && (len == 0 || memcmp(a.data, b, len) == 0);
+}
+
+/* The whole id, or what stands before its last dot (a refresh family). */
+static bool is_token(const Gh__Revocation *r, const struct revocable *what)
+{
+    const char *dot =
+        what->token_id_len > 0 ? memrchr(what->token_id, '.', what->token_id_len) : NULL;
+
+    return same(r->subject, what->token_id, what->token_id_len) ||
+           (dot != NULL &&
+            same(r->subject, what->token_id, (size_t)(dot - (const char *)what->token_id)));
+}
+
+static bool applies(const Gh__Revocation *r, const struct revocable *what)
+{
+    const struct origin *origin = what->origin;
+
+    if (r->subject.len == 0 || origin == NULL) return false;
+    if (r->issuer.len > 0 && !gh_bytes_eq(r->issuer, origin->issuer)) return false;
+    switch ((int)r->kind) {
+    case GH__REVOKE_KIND__REVOKE_TOKEN: return is_token(r, what);
+    case GH__REVOKE_KIND__REVOKE_USER:
+        return same(r->subject, what->user, what->user_len) &&
+               (r->before_ms == 0 || origin->issued_ms == 0 || origin->issued_ms < r->before_ms);
+    case GH__REVOKE_KIND__REVOKE_ISSUER: return gh_bytes_eq(r->subject, origin->issuer);
+    case GH__REVOKE_KIND__REVOKE_KEY: return gh_bytes_eq(r->subject, origin->key_id);
+    default: return false;
+    }
+}
+
+static void remember(struct revoke_feed *feed, const Gh__Revocation *r)
+{
+    Gh__Revocation **slot = &feed->recent[feed->count % REVOKE_FEED_RECENT];
+    const size_t len = gh__revocation__get_packed_size(r);
+    uint8_t *bytes = malloc(len > 0 ? len : 1);
+
+    if (*slot != NULL) gh__revocation__free_unpacked(*slot, NULL);
+    *slot = NULL; /* without memory: counted, but unknown, which counts as a hit */
+    if (bytes != NULL) {
+        (void)gh__revocation__pack(r, bytes);
+        *slot = gh__revocation__unpack(NULL, len, bytes);
+        free(bytes);
+    }
+    feed->count++;
+}
+
+uint64_t revoke_feed_mark(const struct revoke_feed *feed)
+{
+    return feed->count;
+}
+
+bool revoke_feed_hit_since(const struct revoke_feed *feed, uint64_t mark,
+                           const struct revocable *what)
+{
+    if (feed->count - mark > REVOKE_FEED_RECENT) return true;
+    for (; mark < feed->count; mark++) {
+        const Gh__Revocation *r = feed->recent[mark % REVOKE_FEED_RECENT];
+
+        if (r == NULL || applies(r, what)) return true;
+    }
+    return false;
+}
+
+/* --- enforcing -------------------------------------------------------------------------------- */
+
+static void enforce(struct revoke_feed *feed, Gh__Revocation *const *list, size_t count)
+{
+    struct edge *edge = feed->edge;
+    struct conn *conn;
+    uint32_t at = 0;
+
+    for (size_t i = 0; i < count; i++)
+        remember(feed, list[i]);
+    while (count > 0 && (conn = conn_table_walk(&edge->conns, &at)) != NULL) {
+        const struct identity *who = conn->identity;
+        bool hit = false;
+
+        if (conn->state != CONN_OPEN || who == NULL) continue;
+        for (size_t i = 0; i < count && !hit; i++)
+            hit = applies(list[i], &(struct revocable){ .user = who->user,
+                                                        .user_len = who->user_len,
+                                                        .token_id = who->token_id,
+                                                        .token_id_len = who->token_id_len,
+                                                        .origin = who->origin });
+        if (hit) conn_close(conn, GH_CODE_UNAUTHENTICATED, 0, "credential revoked");
+    }
+}
+
+/* --- the list --------------------------------------------------------------------------------- */
+
+static void read_page(struct revoke_feed *feed);
+
+static void on_retry(uv_timer_t *timer)
+{
+    struct revoke_feed *feed = timer->data;
+
+    feed->reading = false;
+    feed->cursor_len = 0;
+    read_page(feed);
+}
+
+static void read_again_later(struct revoke_feed *feed)
+{
+    (void)uv_timer_start(feed->retry, on_retry, RETRY_MS, 0);
+}
+
+static void on_page(void *ctx, enum gh_err err, const void *body)
+{
+    struct revoke_feed *feed = ctx;
+    const Gh__AuthRevocationsReply *page = body;
+
+    if (err != GH_OK || page->cursor.len > sizeof feed->cursor) {
+        read_again_later(feed);
+        return;
+    }
+    if (feed->cursor_len == 0) feed->next_version = page->version;
+    enforce(feed, page->revocations, page->n_revocations);
+    feed->reading = false;
+    feed->cursor_len = page->cursor.len;
+    if (feed->cursor_len > 0) {
+        memcpy(feed->cursor, page->cursor.data, feed->cursor_len);
+        read_page(feed);
+        return;
+    }
+    if (feed->next_version > feed->version || !feed->read) feed->version = feed->next_version;
+    feed->read = true;
+    gh_log(GH_LOG_DEBUG, "revocations_read", "version=%llu", (unsigned long long)feed->version);
+    if (feed->again) {
+        feed->again = false;
+        read_page(feed);
+    }
+}
+
+static void read_page(struct revoke_feed *feed)
+{
+    Gh__AuthRevocations request = GH__AUTH_REVOCATIONS__INIT;
+
+    if (feed->reading) {
+        feed->again = true;
+        return;
+    }
+    feed->reading = true;
+    request.cursor = gh_bytes(feed->cursor, feed->cursor_len);
+    if (gh_client_call(feed->client, gh_client_peer_any(feed->client),
+                       GH__ENVELOPE__BODY_AUTH_REVOCATIONS, &request,
+                       GH__ENVELOPE__BODY_AUTH_REVOCATIONS_REPLY, ASK_TIMEOUT_MS, on_page,
+                       feed) != GH_OK)
+        read_again_later(feed);
+}
+
+/* --- orders ----------------------------------------------------------------------------------- */
+
+static void on_push(void *ctx, struct gh_client_peer *peer, uint32_t arm, const void *body)
+{
+    struct revoke_feed *feed = ctx;
+    const Gh__AuthOrder *order = body;
+    bool says_something;
+
+    (void)peer;
+    if (arm != GH__ENVELOPE__BODY_AUTH_ORDER) return;
+    enforce(feed, order->added, order->n_added);
+    says_something = order->n_added + order->n_lifted > 0;
+    if (order->version <= feed->version) return;
+    if (order->version > feed->version + 1 || !says_something) read_page(feed);
+    if (says_something) feed->version = order->version;
+}
+
+static void on_up(void *ctx, struct gh_client_peer *peer, uint64_t orders_version)
+{
+    struct revoke_feed *feed = ctx;
+
+    (void)peer;
+    if (feed->client != NULL && (!feed->read || orders_version != feed->version)) read_page(feed);
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+enum gh_err revoke_feed_new(struct edge *edge, struct revoke_feed **ret_feed)
+{
+    struct revoke_feed *feed = calloc(1, sizeof *feed);
+
+    if (feed == NULL) return GH_ERR_NOMEM;
+    feed->edge = edge;
+    feed->retry = malloc(sizeof *feed->retry);
+    if (feed->retry == NULL) {
+        free(feed);
+        return GH_ERR_NOMEM;
+    }
+    (void)uv_timer_init(edge->loop, feed->retry);
+    feed->retry->data = feed;
+    *ret_feed = feed;
+    return GH_OK;
+}
+
+static void retry_closed(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+void revoke_feed_free(struct revoke_feed *feed)
+{
+    if (feed == NULL) return;
+    uv_close((uv_handle_t *)feed->retry, retry_closed);
+    for (size_t i = 0; i < REVOKE_FEED_RECENT; i++) {
+        if (feed->recent[i] != NULL) gh__revocation__free_unpacked(feed->recent[i], NULL);
+    }
+    free(feed);
+}
+
+void revoke_feed_attach(struct revoke_feed *feed, struct gh_client_config *config)
+{
+    config->ctx = feed;
+    config->on_up = on_up;
+    config->on_push = on_push;
+}
+
+void revoke_feed_start(struct revoke_feed *feed, struct gh_client *client)
+{
+    feed->client = client;
+}
