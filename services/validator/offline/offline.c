@@ -1,6 +1,7 @@
 #include "offline/offline.h"
 
 #include "policy/check.h"
+#include "validator/schema/offline.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -45,8 +46,17 @@ static int policy_main(int argc, char **argv)
     return 2;
 }
 
+static int schema_main(int argc, char **argv)
+{
+    if (argc >= 1 && strcmp(argv[0], "check") == 0) return schema_check_main(argc, argv);
+    if (argc >= 1 && strcmp(argv[0], "validate") == 0) return schema_validate_main(argc, argv);
+    fprintf(stderr, "usage: schema check FILE... | schema validate [--schema FILE] < NDJSON\n");
+    return 2;
+}
+
 int offline_main(int argc, char **argv)
 {
+    if (argc >= 1 && strcmp(argv[0], "schema") == 0) return schema_main(argc - 1, argv + 1);
     if (argc >= 1 && strcmp(argv[0], "policy") == 0) return policy_main(argc - 1, argv + 1);
     fprintf(stderr, "usage: --offline policy check|test ... | schema check|validate ...\n");
     return 2;

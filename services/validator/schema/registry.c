@@ -145,6 +145,16 @@ enum gh_err schema_registry_add(struct schema_registry *registry, const char *ur
     return add(registry, uri, uri, json, len, problem);
 }
 
+void schema_registry_remove(struct schema_registry *registry, const char *uri)
+{
+    for (uint32_t i = 0; i < registry->n_documents; i++)
+        if (strcmp(registry->documents[i]->uri, uri) == 0) {
+            document_free(registry->documents[i]);
+            registry->documents[i] = registry->documents[--registry->n_documents];
+            return;
+        }
+}
+
 static enum gh_err read_file(const char *path, char **ret_text, size_t *ret_len,
                              struct schema_problem *problem)
 {

@@ -56,6 +56,9 @@ GH_NODISCARD enum gh_err schema_registry_add(struct schema_registry *registry, c
 GH_NODISCARD enum gh_err schema_registry_add_file(struct schema_registry *registry,
                                                   const char *path, struct schema_problem *problem);
 
+/* Forgets a document; schemas compiled from it stay. Nothing happens when it is not there. */
+void schema_registry_remove(struct schema_registry *registry, const char *uri);
+
 /* ---- compiling ---- */
 
 struct schema;
