@@ -168,20 +168,23 @@ static enum gh_err walk_entry(struct walk *walk, DIR *dir, const struct dirent *
                               const char *prefix, unsigned depth)
 {
     char name[BUNDLE_NAME_MAX + 1];
-    struct stat link, target;
+    struct stat target;
     enum gh_err err = GH_OK;
+    bool is_dir;
     int fd;
 
     if (entry->d_name[0] == '.') return GH_OK;
-    if (fstatat(dirfd(dir), entry->d_name, &link, AT_SYMLINK_NOFOLLOW) != 0) return GH_OK;
-    if (!S_ISDIR(link.st_mode) && !wanted(entry->d_name)) return GH_OK;
+    if (fstatat(dirfd(dir), entry->d_name, &target, 0) != 0)
+        return report_add(walk->report, entry->d_name, 0, "", "%s", strerror(errno));
+    is_dir = S_ISDIR(target.st_mode);
+    if (!is_dir && !wanted(entry->d_name)) return GH_OK;
     if ((size_t)snprintf(name, sizeof name - 1, "%s%s", prefix, entry->d_name) >= sizeof name - 1)
         return report_add(walk->report, prefix, 0, "", "a name longer than %d bytes",
                           BUNDLE_NAME_MAX);
     /* Not blocking: somebody may have put a FIFO there. */
     fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return report_add(walk->report, name, 0, "", "%s", strerror(errno));
-    if (S_ISDIR(link.st_mode)) {
+    if (is_dir) {
         (void)strcat(name, "/");
         return walk_dir(walk, fd, name, depth + 1); /* closes fd */
     }

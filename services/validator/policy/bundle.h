@@ -5,7 +5,7 @@
  * folder since: the monitor packs it into a sealed memfd, each worker unpacks that. Names are
  * relative to the folder, with '/' ("schemas/chat.json"), sorted. Only *.yaml and *.json are read;
  * names that start with a dot and everything else are passed over. Symbolic links are followed to
- * files, not to folders.
+ * files and folders; what leads nowhere is an error.
  */
 #ifndef VALIDATOR_POLICY_BUNDLE_H
 #define VALIDATOR_POLICY_BUNDLE_H

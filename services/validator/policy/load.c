@@ -1,6 +1,7 @@
 /* One YAML file -> one policy_route. */
 #include "policy/policy_internal.h"
 #include "replay/replay.h"
+#include "signatures/signatures.h"
 
 #include <string.h>
 
@@ -87,6 +88,7 @@ static const struct pfield type_fields[] = {
     { "max_bytes", P_BYTES, TYPE(max_bytes), .min = 2, .max = GH_JSON_MAX_BYTES },
     { "replay", P_FN, TYPE(replay_window_ms), .fn = bind_replay },
     { "schema", P_FN, TYPE(schema), .fn = bind_schema },
+    { "signatures", P_FN, TYPE(threshold), .fn = load_threshold },
     { "sanitize", P_FN, 0, .fn = load_sanitize },
     { "outbound", P_FN, 0, .fn = load_outbound },
     { NULL },
@@ -112,6 +114,7 @@ static enum gh_err bind_types(struct bind *bind, const struct ynode *node, void 
         *type = (struct policy_type){ .name = n->key,
                                       .name_len = (uint32_t)strlen(n->key),
                                       .rate = "",
+                                      .threshold = route->threshold,
                                       .max_bytes = GH_JSON_MAX_BYTES };
         err = load_word_valid(n->key)
                   ? bind_mapping(bind, n, type_fields, type)
@@ -196,6 +199,7 @@ static const struct pfield route_fields[] = {
     { "route", P_TEXT, ROUTE(name), .min = 1, .max = POLICY_NAME_MAX },
     { "max_bytes", P_BYTES, ROUTE(limits.max_bytes), .min = 2, .max = 1 << 20 },
     { "limits", P_FN, ROUTE(limits), .fn = bind_limits },
+    { "signatures", P_FN, ROUTE(threshold), .fn = load_threshold },
     { "unsafe_keys", P_ENUM, ROUTE(unsafe_keys), .choices = key_choices },
     { "rich", P_FN, ROUTE(rich), .fn = load_rich },
     { "binary", P_FN, ROUTE(binary), .fn = load_binary },
@@ -215,6 +219,7 @@ enum gh_err policy_load_file(struct load *load, const struct bundle_file *file)
     load->route = route;
     *route = (struct policy_route){ .limits = gh_json_limits_default };
     rich_rules_init(&route->rich);
+    route->threshold = SIGNATURES_DEFAULT_THRESHOLD;
     route->limits.refuse_nul = true; /* what C programs downstream would cut the text at */
     err = yaml_tree(policy->arena, file->name, file->data, file->len, load->bind.report, &root);
     if (err != GH_OK) return err;

@@ -1,5 +1,6 @@
 #include "policy/policy_internal.h"
 #include "schema/schema.h"
+#include "signatures/signatures.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,8 @@ enum gh_err policy_load(const struct bundle *bundle, struct report *report,
     load.bind = (struct bind){ .arena = policy->arena, .report = report, .ctx = &load };
     err = load_schemas(&load);
     if (err == GH_ERR_NOMEM) goto fail;
+    err = load_signatures(&load);
+    if (err == GH_ERR_NOMEM) goto fail;
     for (uint32_t i = 0; i < bundle->n_files; i++) {
         if (!is_policy_file(bundle->files[i].name)) continue;
         err = policy_load_file(&load, &bundle->files[i]);
@@ -67,6 +70,7 @@ void policy_free(struct policy *policy)
     if (policy == NULL) return;
     for (uint32_t i = 0; i < policy->n_schemas; i++)
         schema_free(policy->schemas[i].schema);
+    signatures_free(policy->signatures);
     gh_arena_free(policy->arena);
     free(policy);
 }
@@ -74,6 +78,11 @@ void policy_free(struct policy *policy)
 const struct schema *policy_schema_at(const struct policy *policy, uint32_t i)
 {
     return i < policy->n_schemas ? policy->schemas[i].schema : NULL;
+}
+
+const struct signatures *policy_signatures(const struct policy *policy)
+{
+    return policy->signatures;
 }
 
 uint32_t policy_schema_steps(const struct policy *policy)

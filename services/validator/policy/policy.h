@@ -30,6 +30,7 @@
 enum policy_keys { POLICY_KEYS_REFUSE, POLICY_KEYS_REMOVE };
 
 struct schema;
+struct signatures;
 
 struct policy_type {
     const char *name;
@@ -42,6 +43,7 @@ struct policy_type {
     bool csrf_exempt;
     const struct schema *schema;     /* of the payload, inbound; NULL: any */
     const struct schema *out_schema; /* outbound */
+    uint32_t threshold;              /* signature score that refuses; 0: not looked for */
     uint32_t mode;                   /* enum text_mode of what fields says nothing of */
     struct fields fields;            /* inbound */
     uint64_t replay_window_ms;       /* 0: it may be said again */
@@ -63,6 +65,7 @@ struct policy_route {
     uint16_t *slots; /* open addressing by name; types' index + 1 */
     uint32_t slot_mask;
     uint32_t unsafe_keys; /* enum policy_keys */
+    uint32_t threshold;   /* of types that say nothing */
     uint32_t formats;     /* schema keyword `format`: 0 asserted, 1 annotation */
     struct rich_rules rich;
     struct policy_binary binary;
@@ -83,6 +86,9 @@ const struct policy_route *policy_route_at(const struct policy *policy, uint32_t
 /* Every schema of it, for schema_scratch_fit. NULL past the last. */
 const struct schema *policy_schema_at(const struct policy *policy, uint32_t i);
 uint32_t policy_schema_steps(const struct policy *policy); /* what one evaluation may take */
+
+/* The rules in the bundle's signatures folder. NULL: it has none. */
+const struct signatures *policy_signatures(const struct policy *policy);
 
 /* NULL: no such route, or type. */
 const struct policy_route *policy_find_route(const struct policy *policy, const void *name,

@@ -4,6 +4,7 @@
  *   policy.c        the policy as a whole, look-ups
  *   load.c          one file: route, limits, types
  *   load_schema.c   the bundle's JSON files, and the schemas types name
+ *   load_signatures.c  the rules, and thresholds
  *   load_content.c  what is said of content: sanitize, outbound, rich, binary
  */
 #ifndef VALIDATOR_POLICY_INTERNAL_H
@@ -29,6 +30,7 @@ struct policy {
     } * schemas; /* each compiled once, however many types name it */
     uint32_t n_schemas, cap_schemas;
     uint32_t schema_steps;
+    struct signatures *signatures;
 };
 
 struct load {
@@ -49,6 +51,11 @@ GH_NODISCARD enum gh_err load_schemas(struct load *load);
 /* "FILE" or "FILE#fragment", relative to the policy folder. The route's `formats` must be known. */
 GH_NODISCARD enum gh_err load_schema_ref(struct bind *bind, const struct ynode *node,
                                          const struct schema **ret_schema);
+
+/* The YAML files in the bundle's folder "signatures", if any. */
+GH_NODISCARD enum gh_err load_signatures(struct load *load);
+enum gh_err load_threshold(struct bind *bind, const struct ynode *node,
+                           void *target); /* uint32_t */
 
 /* 1 to POLICY_NAME_MAX of A-Z a-z 0-9 _ . : - */
 bool load_word_valid(const char *text);

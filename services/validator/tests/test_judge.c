@@ -275,9 +275,62 @@ static void verdicts_do_not_leak(void **state)
     support_free(s);
 }
 
+/* Scores add up over the strings of a message; each type has its threshold. */
+static void signatures_score(void **state)
+{
+    static const char types[] =
+        "route: main\nsignatures: { threshold: 10 }\ntypes:\n"
+        "  ten: { send: ['*'], csrf: exempt }\n"
+        "  five: { send: ['*'], csrf: exempt, signatures: { threshold: 5 } }\n"
+        "  never: { send: ['*'], csrf: exempt, signatures: off }\n"
+        "  name:\n    send: ['*']\n    csrf: exempt\n"
+        "    sanitize: { default: escape, /payload/f: filename }\n";
+    static const char rules[] =
+        "family: test\nrules:\n"
+        "  - id: one\n    description: a word\n    pattern: 'evilword'\n    score: 6\n"
+        "    fields: [text, key]\n    references: [CWE-1]\n"
+        "    examples: { match: [evilword], no_match: [good] }\n"
+        "  - id: two\n    description: a word\n    pattern: 'worseword'\n    score: 7\n"
+        "    fields: [text]\n    references: [CWE-1]\n"
+        "    examples: { match: [worseword], no_match: [good] }\n"
+        "  - id: three\n    description: a word\n    pattern: 'badname'\n    score: 10\n"
+        "    fields: [name]\n    references: [CWE-1]\n"
+        "    examples: { match: [badname], no_match: [good] }\n";
+    static const struct {
+        const char *message;
+        enum gh_code code;
+        uint32_t score;
+        const char *pointer;
+    } cases[] = {
+        { "{\"type\":\"ten\",\"payload\":[\"good\"]}", GH_CODE_OK, 0, "" },
+        { "{\"type\":\"ten\",\"payload\":[\"evilword\",\"evilword\"]}", GH_CODE_OK, 6, "" },
+        { "{\"type\":\"ten\",\"payload\":[\"evilword\",{\"x\":\"a worseword\"}]}", GH_CODE_CONTENT,
+          13, "/payload/1/x" },
+        { "{\"type\":\"five\",\"payload\":[\"\\u0065vilword\"]}", GH_CODE_CONTENT, 6,
+          "/payload/0" },
+        { "{\"type\":\"five\",\"payload\":{\"an evilword\":1}}", GH_CODE_CONTENT, 6,
+          "/payload/an evilword" },
+        { "{\"type\":\"never\",\"payload\":\"evilword worseword\"}", GH_CODE_OK, 0, "" },
+        { "{\"type\":\"name\",\"payload\":{\"f\":\"badname\",\"g\":\"x\"}}", GH_CODE_CONTENT, 10,
+          "/payload/f" },
+        { "{\"type\":\"name\",\"payload\":{\"f\":\"x\",\"g\":\"badname\"}}", GH_CODE_OK, 0, "" },
+        { "{\"type\":\"ten\",\"payload\":[\"good\"]}", GH_CODE_OK, 0, "" },
+    };
+    struct support *s = support_new(support_policy(types, "signatures/x.yaml", rules), "");
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        assert_int_equal(support_judge(s, cases[i].message, strlen(cases[i].message), false, false),
+                         cases[i].code);
+        assert_int_equal(s->verdict.score, cases[i].score);
+        assert_string_equal(s->pointer, cases[i].pointer);
+    }
+    support_free(s);
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[COUNT(rows) + 5];
+    struct CMUnitTest tests[COUNT(rows) + 6];
     size_t n = 0;
 
     for (; n < COUNT(rows); n++)
@@ -288,5 +341,6 @@ int main(void)
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(no_route);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(no_session_token_matches_nothing);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(verdicts_do_not_leak);
+    tests[n++] = (struct CMUnitTest)cmocka_unit_test(signatures_score);
     return cmocka_run_group_tests_name("judge", tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include "sanitize/redact.h"
 #include "verdict/judge_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define DEPTH_MAX 257 /* policies allow 256 */
@@ -24,6 +25,7 @@ struct walk {
     const struct fields *fields;
     unsigned redact; /* enum redact bits */
     bool sanitize;
+    bool suspect; /* signatures are looked for */
     bool failed;
 };
 
@@ -31,6 +33,52 @@ static void fail(struct walk *w, enum gh_code code, const char *rule, uint32_t n
 {
     judge_refuse_node(w->trial, code, rule, node);
     w->failed = true;
+}
+
+/* --- signatures ------------------------------------------------------------------------------- */
+
+/* A name like a variable's can hold no attack. */
+static bool is_identifier(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        char c = text[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '_' || c == '-'))
+            return false;
+    }
+    return len <= 64;
+}
+
+static void scan(const struct walk *w, enum signatures_field field, const char *text, size_t len,
+                 uint32_t node)
+{
+    const struct judge *judge = w->trial->judge;
+
+    if (w->suspect) signatures_scan(judge->signatures, judge->suspicion, field, text, len, node);
+}
+
+static enum signatures_field field_of(uint8_t mode)
+{
+    if (mode == TEXT_FILENAME || mode == TEXT_PATH) return SIGNATURES_NAME;
+    return mode == TEXT_URL ? SIGNATURES_URL : SIGNATURES_TEXT;
+}
+
+static void weigh(struct walk *w)
+{
+    struct judge *judge = w->trial->judge;
+    const struct signatures_result *result;
+    const struct signatures_hit *top;
+    char rule[160];
+
+    if (!w->suspect || w->failed) return;
+    result = signatures_result(judge->suspicion);
+    w->trial->result->score = result->score;
+    if (result->score < w->type->threshold || result->n_hits == 0) return;
+    top = &result->hits[result->top];
+    (void)snprintf(rule, sizeof rule, "signature: %.120s",
+                   signatures_rule(judge->signatures, top->rule)->id);
+    fail(w, GH_CODE_CONTENT, rule, top->tag);
 }
 
 static void edit(struct walk *w, uint32_t node, const char *text, size_t len)
@@ -75,6 +123,7 @@ static bool judge_key(struct walk *w, uint32_t key, uint8_t mode)
         fail(w, GH_CODE_INTERNAL, "content: out of memory", key + 1);
         return false;
     }
+    if (!is_identifier(text, len)) scan(w, SIGNATURES_KEY, text, len, key + 1);
     if (markup_scan(text, len) == 0) return true;
     if (mode != TEXT_REJECT && mode != TEXT_PLAIN) mode = TEXT_ESCAPE;
     switch (
@@ -99,6 +148,7 @@ static void sanitize(struct walk *w, uint32_t node, uint8_t mode)
         fail(w, GH_CODE_INTERNAL, "content: out of memory", node);
         return;
     }
+    scan(w, field_of(mode), text, len, node);
     switch (text_sanitize(judge->text, (enum text_mode)mode, &w->route->rich, text, len, &out,
                           &out_len, &rule)) {
     case TEXT_SAME: return;
@@ -244,6 +294,8 @@ bool judge_content(struct trial *t)
                       .redact = t->item->outbound ? type->redact : 0 };
     uint8_t mode = (uint8_t)type->mode;
 
+    w.suspect = w.sanitize && t->judge->signatures != NULL && type->threshold > 0;
+    if (w.suspect) signatures_begin(t->judge->suspicion);
     if (t->item->outbound && w.redact == 0 && w.fields->n == 0) return true;
     if (w.fields->n == 0) {
         walk_flat(&w, t->env.payload, mode);
@@ -253,5 +305,6 @@ bool judge_content(struct trial *t)
 
         walk_fields(&w, t->env.payload, place_of(&w, step, root.mode, root.redact));
     }
+    weigh(&w);
     return !w.failed;
 }

@@ -39,6 +39,9 @@ enum gh_err judge_new(const struct policy *policy, struct replay *replay, struct
     gh_buf_init(&judge->redacted, SCRATCH_MAX_BYTES);
     err = text_new(&judge->text);
     if (err == GH_OK) err = fit_schemas(judge);
+    judge->signatures = policy_signatures(policy);
+    if (err == GH_OK && judge->signatures != NULL)
+        err = signatures_scratch_new(judge->signatures, 0, &judge->suspicion);
     if (err != GH_OK) {
         judge_free(judge);
         return err;
@@ -57,6 +60,7 @@ void judge_free(struct judge *judge)
     gh_buf_done(&judge->redacted);
     text_free(judge->text);
     schema_scratch_free(judge->schema);
+    signatures_scratch_free(judge->suspicion);
     free(judge);
 }
 

@@ -12,6 +12,7 @@
 #include "common/json/writer.h"
 #include "sanitize/text.h"
 #include "schema/schema.h"
+#include "signatures/signatures.h"
 #include "verdict/envelope.h"
 #include "verdict/judge.h"
 
@@ -25,6 +26,8 @@ struct judge {
     struct gh_buf redacted;
     struct text *text;
     struct schema_scratch *schema;
+    const struct signatures *signatures; /* NULL: the policy has none */
+    struct signatures_scratch *suspicion;
 };
 
 /* What is being judged right now. */
