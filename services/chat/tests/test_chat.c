@@ -88,7 +88,9 @@ void __wrap_gh_app_unsubscribe(struct gh_app *app, const struct gh_app_conn *con
     note("out %.*s\n", (int)topic.len, (const char *)topic.data);
 }
 
+struct row;
 struct fixture {
+    const struct row *row; /* of the table, or NULL */
     struct chat *chat;
     struct gh_app_conn conn;
 };
@@ -97,6 +99,8 @@ static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
 
+    if (f == NULL) return -1;
+    f->row = *state;
     gh_log_set_level(GH_LOG_ERROR);
     if (chat_new(NULL, &f->chat) != GH_OK) return -1;
     f->conn.user = gh_bytes_str("alice");
@@ -211,15 +215,12 @@ static const struct row {
 
 static void check_row(void **state)
 {
-    void *f = NULL;
+    struct fixture *f = *state;
 
-    const struct row *row = *state;
-    assert_int_equal(setup(&f), 0);
     say(f, "join", "", "{\"payload\":{\"room\":\"tea\"}}");
     assert_string_equal(notes, "in room:tea\n");
-    say(f, row->type, row->id, row->data);
-    assert_string_equal(notes, row->want);
-    assert_int_equal(teardown(&f), 0);
+    say(f, f->row->type, f->row->id, f->row->data);
+    assert_string_equal(notes, f->row->want);
 }
 
 static void rooms_of_a_connection_are_capped(void **state)
@@ -306,6 +307,6 @@ int main(void)
 
     for (size_t i = 0; i < N; i++)
         tests[MORE + i] =
-            (struct CMUnitTest){ rows[i].name, check_row, NULL, NULL, (void *)&rows[i] };
+            (struct CMUnitTest){ rows[i].name, check_row, setup, teardown, (void *)&rows[i] };
     return _cmocka_run_group_tests("chat", tests, N + MORE, NULL, NULL);
 }

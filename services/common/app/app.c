@@ -235,10 +235,13 @@ static enum gh_err on_batch(void *ctx, const struct gh_peer *peer, const void *b
         answer.n_ops = edge->ops.count;
         answer.ops = edge->ops.list;
         gh_reply_send(reply, GH__ENVELOPE__BODY_APP_ANSWER, &answer);
-    } else {
-        *app->metric_lost += edge->ops.count;
+        gh_app_ops_reset(&edge->ops);
+    } else { /* what it said to others was said in the same breath: it is not true either */
+        for (struct gh_app_edge *e = app->edges; e != NULL; e = e->next) {
+            *app->metric_lost += e->ops.count;
+            gh_app_ops_reset(&e->ops);
+        }
     }
-    gh_app_ops_reset(&edge->ops);
     push_all(app);
     return err;
 }

@@ -56,8 +56,8 @@ struct gh_app_handlers {
     void (*on_message)(void *ctx, struct gh_app_conn *conn, const struct gh_app_message *msg);
     void (*on_close)(void *ctx, struct gh_app_conn *conn, uint32_t close_code);
     /* After the last item of a batch, before its answer (and all that was sent meanwhile) leaves:
-     * the place to make durable what the answers acknowledge. An error drops the answers: the edge
-     * is told `unavailable`. */
+     * the place to make durable what the answers acknowledge. An error drops all that the batch
+     * sent, to any edge; the edge that asked is told. */
     enum gh_err (*on_batch)(void *ctx);
 };
 
