@@ -324,29 +324,29 @@ static void begin(struct desk *desk, const struct family_lives *lives, char *ret
 static void test_idle_expiry(void **state)
 {
     struct desk *desk = *state;
-    const struct family_lives lives = { 400, 60000 };
+    const struct family_lives lives = { 4000, 60000 };
     char token[FAMILY_TOKEN_LEN + 1], next[FAMILY_TOKEN_LEN + 1];
 
     begin(desk, &lives, token);
     for (int i = 0; i < 4; i++) { /* used in time it goes on past its idle time */
-        stage_spin_ms(&desk->stage, 200);
+        stage_spin_ms(&desk->stage, 1300);
         assert_int_equal(rotate(desk, &lives, token, next), FAMILY_OK);
         strcpy(token, next);
     }
-    stage_spin_ms(&desk->stage, 450);
+    stage_spin_ms(&desk->stage, 4200);
     assert_int_equal(rotate(desk, &lives, token, next), FAMILY_EXPIRED);
 }
 
 static void test_absolute_expiry(void **state)
 {
     struct desk *desk = *state;
-    const struct family_lives lives = { 60000, 600 };
+    const struct family_lives lives = { 60000, 4000 };
     char token[FAMILY_TOKEN_LEN + 1], next[FAMILY_TOKEN_LEN + 1];
 
     begin(desk, &lives, token);
     stage_spin_ms(&desk->stage, 200);
     assert_int_equal(rotate(desk, &lives, token, next), FAMILY_OK);
-    stage_spin_ms(&desk->stage, 500); /* refreshing does not move the end */
+    stage_spin_ms(&desk->stage, 4000); /* refreshing does not move the end */
     assert_int_equal(rotate(desk, &lives, next, token), FAMILY_UNKNOWN);
 }
 

@@ -497,7 +497,7 @@ static void test_ban_expires(void **state)
     f->edges[0]->on_push = on_push;
     f->edges[0]->ctx = f;
     assert_int_equal(
-        ban(f, f->ctl, GH__BAN_KIND__BAN_USER, "eve", (uint64_t)gh_clock_wall_ms() + 400), GH_OK);
+        ban(f, f->ctl, GH__BAN_KIND__BAN_USER, "eve", (uint64_t)gh_clock_wall_ms() + 4000), GH_OK);
     expect_admission(f, "192.0.2.1", "eve", "", GH_CODE_BANNED);
     stage_spin(&f->stage, expired, f); /* edges are told */
     assert_int_equal(admit(f, "192.0.2.1", "eve", ""), GH_OK);

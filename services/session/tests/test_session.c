@@ -108,7 +108,7 @@ static int setup_idle(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
 
-    open_all(f, CONFIG("3", "refuse", "1s"), NULL);
+    open_all(f, CONFIG("3", "refuse", "4s"), NULL);
     *state = f;
     return 0;
 }
@@ -117,7 +117,7 @@ static int setup_rotate(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
 
-    open_all(f, CONFIG("3", "refuse", "2m") "  csrf_rotate: 200ms\n", NULL);
+    open_all(f, CONFIG("3", "refuse", "2m") "  csrf_rotate: 2s\n", NULL);
     *state = f;
     return 0;
 }
@@ -511,7 +511,7 @@ static void test_idle_sessions_are_swept(void **state)
     assert_int_equal(create(f, "alice"), GH_CODE_OK);
     memcpy(kept, f->id, sizeof(kept));
     for (int i = 0; i < 20; i++) {
-        stage_spin_ms(&f->stage, 100);
+        stage_spin_ms(&f->stage, 350);
         assert_int_equal(touch(f, 0, 77, (struct live[]){ { kept, "alice" } }, 1), GH_OK);
         assert_int_equal(f->gone, 0);
     }
@@ -536,7 +536,7 @@ static void test_limit_counts_only_the_living(void **state)
     for (int i = 0; i < 3; i++)
         assert_int_equal(create(f, "alice"), GH_CODE_OK);
     assert_int_equal(create(f, "alice"), GH_CODE_SESSION_LIMIT);
-    stage_spin_ms(&f->stage, 1100);
+    stage_spin_ms(&f->stage, 4100);
     for (int i = 0; i < 3; i++)
         assert_int_equal(create(f, "alice"), GH_CODE_OK);
     assert_int_equal(create(f, "alice"), GH_CODE_SESSION_LIMIT);
@@ -547,9 +547,9 @@ static void test_expiry_of_the_credential(void **state)
     struct fixture *f = *state;
     char id[SESSION_ID_LEN + 1];
 
-    assert_int_equal(create_at(f, "alice", "192.0.2.1", 0, in_ms(300)), GH_CODE_OK);
+    assert_int_equal(create_at(f, "alice", "192.0.2.1", 0, in_ms(3000)), GH_CODE_OK);
     memcpy(id, f->id, sizeof(id));
-    stage_spin_ms(&f->stage, 350);
+    stage_spin_ms(&f->stage, 3100);
     assert_int_equal(touch(f, 0, 77, (struct live[]){ { id, "alice" } }, 1), GH_OK);
     assert_int_equal(f->gone, 1);
     assert_int_equal(f->gone_code, GH_CODE_TOKEN_EXPIRED);
@@ -587,13 +587,13 @@ static void test_renew(void **state)
     char id[SESSION_ID_LEN + 1], csrf[SESSION_CSRF_LEN + 1];
     uint64_t later = in_ms(900000);
 
-    assert_int_equal(create_at(f, "alice", "192.0.2.1", 0, in_ms(1000)), GH_CODE_OK);
+    assert_int_equal(create_at(f, "alice", "192.0.2.1", 0, in_ms(4000)), GH_CODE_OK);
     memcpy(id, f->id, sizeof(id));
     memcpy(csrf, f->csrf, sizeof(csrf));
     assert_int_equal(renew(f, id, "alice", later), GH_CODE_OK);
     assert_int_equal(f->expires_ms, later);
     assert_string_not_equal(csrf, f->csrf); /* C2: rotated with the credential */
-    stage_spin_ms(&f->stage, 1100);
+    stage_spin_ms(&f->stage, 4100);
     assert_int_equal(touch(f, 0, 77, (struct live[]){ { id, "alice" } }, 1), GH_OK);
     assert_int_equal(f->gone, 0);
     assert_int_equal(renew(f, id, "alice", in_ms(86400000)), GH_CODE_OK);
@@ -613,7 +613,7 @@ static void test_csrf_rotates_on_schedule(void **state)
     memcpy(csrf, f->csrf, sizeof(csrf));
     assert_int_equal(touch(f, 0, 77, (struct live[]){ { id, "alice" } }, 1), GH_OK);
     assert_int_equal(f->rotated, 0);
-    stage_spin_ms(&f->stage, 250);
+    stage_spin_ms(&f->stage, 2100);
     assert_int_equal(touch(f, 0, 77, (struct live[]){ { id, "alice" } }, 1), GH_OK);
     assert_int_equal(f->rotated, 1);
     assert_int_equal(strlen(f->csrf), SESSION_CSRF_LEN);
@@ -686,9 +686,9 @@ static void test_outage_is_not_idleness(void **state)
 
     assert_int_equal(create(f, "alice"), GH_CODE_OK);
     /* From a connection of its own: Redis hangs for longer than the time-out and the idle time. */
-    reply = redis_server_call(f->stage.redis, "CLIENT PAUSE 2500 ALL");
+    reply = redis_server_call(f->stage.redis, "CLIENT PAUSE 5000 ALL");
     freeReplyObject(reply);
-    stage_spin_ms(&f->stage, 2600);
+    stage_spin_ms(&f->stage, 5100);
     stage_spin(&f->stage, ready, f);
     stage_spin(&f->stage, touched, f);
     assert_int_equal(f->gone, 0);
