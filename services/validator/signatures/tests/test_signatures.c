@@ -123,7 +123,7 @@ static void lets_ordinary_talk_pass(void **state)
     }
     (void)fclose(file);
     printf("%u lines of ordinary talk, %u refused\n", lines, refused);
-    assert_true(lines > 700);
+    assert_true(lines > 900);
     assert_int_equal(refused, 0);
 }
 
