@@ -201,6 +201,8 @@ static bool take_header(struct parse *p)
     struct span value = span_trim(p->value);
     unsigned id = 0;
 
+    /* http-parser lets blanks before the colon pass: a proxy may read another name there. */
+    if (!is_token(p->field)) return refuse(p, "malformed header name");
     while (id < H_COUNT && !span_case_eq(p->field, header_rows[id].name))
         id++;
     if (id == H_COUNT) return true;
