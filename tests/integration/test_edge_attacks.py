@@ -6,7 +6,6 @@ bound. The figures are printed.
 """
 
 import contextlib
-import json
 import os
 import pathlib
 import resource
