@@ -131,13 +131,16 @@ static void shared_and_robust(void **state)
 
     (void)state;
     for (int round = 0; round < 20; round++) {
-        char id[32];
+        char id[32], begun;
+        int told[2];
 
         (void)snprintf(id, sizeof id, "r%d", round);
+        assert_int_equal(pipe(told), 0);
         pid = fork();
         assert_true(pid >= 0);
         if (pid == 0) {
             (void)say(r, "s", id, NOW, NOW, 0);
+            if (write(told[1], "x", 1) != 1) _exit(1);
             for (unsigned i = 0;; i++) { /* in and out of the lock until killed */
                 char more[32];
 
@@ -145,6 +148,9 @@ static void shared_and_robust(void **state)
                 (void)say(r, "s", more, NOW, NOW, 0);
             }
         }
+        assert_int_equal(read(told[0], &begun, 1), 1); /* a busy machine may start it late */
+        close(told[0]);
+        close(told[1]);
         usleep(3000);
         assert_int_equal(kill(pid, SIGKILL), 0);
         assert_int_equal(waitpid(pid, &status, 0), pid);
