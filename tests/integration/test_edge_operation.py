@@ -10,7 +10,6 @@ import struct
 import threading
 import time
 
-import pytest
 from support import ws
 from support.gatehouse import Suite, wait_until
 
