@@ -8,9 +8,11 @@
 #include <sys/socket.h>
 
 #define READ_BUFFER_BYTES (64u << 10) /* one for all connections */
+#define DESTROY_TURNS     10
 
 struct transport {
     struct transport_hooks hooks;
+    uv_loop_t *loop;
     struct lws_context *context;
     struct lws_vhost *plain, *tls;
     struct lws *current; /* whose hook is running */
@@ -111,6 +113,7 @@ enum gh_err transport_new(uv_loop_t *loop, const struct transport_config *config
 
     if (t == NULL) return GH_ERR_NOMEM;
     t->hooks = config->hooks;
+    t->loop = loop;
     lws_set_log_level(LLL_ERR | LLL_WARN, on_log);
     info.port = CONTEXT_PORT_NO_LISTEN;
     info.gid = (gid_t)-1;
@@ -142,6 +145,11 @@ enum gh_err transport_new(uv_loop_t *loop, const struct transport_config *config
 void transport_free(struct transport *transport)
 {
     if (transport == NULL) return;
+    /* On a loop of ours it is done in two steps: the first closes its handles, the second, once the
+     * loop has told it so, frees the rest. */
+    lws_context_destroy(transport->context);
+    for (int i = 0; i < DESTROY_TURNS; i++)
+        (void)uv_run(transport->loop, UV_RUN_NOWAIT);
     lws_context_destroy(transport->context);
     free(transport);
 }
