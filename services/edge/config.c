@@ -87,7 +87,6 @@ static const struct gh_config_field route_fields[] = {
       .help = "of bearer, subprotocol, ticket, cookie, certificate" },
     { "cookie", GH_CFG_STRING, AT(struct route, cookie), .max = 64 },
     { "hosts", GH_CFG_LIST, AT(struct route, hosts) },
-    { "compression", GH_CFG_BOOL, AT(struct route, compression), .dflt = "false" },
     { 0 },
 };
 

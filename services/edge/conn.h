@@ -37,7 +37,6 @@ struct subscription;
 struct address_entry;
 struct app_lane;
 struct validator_lane;
-struct deflate;
 struct user_entry;
 struct origin;
 
@@ -110,7 +109,6 @@ struct conn {
     uint8_t *assembly; /* a message in parts */
     uint32_t assembly_len, assembly_cap;
     int64_t assembly_due_ms; /* 0: none in parts */
-    struct deflate *deflate; /* negotiated */
 
     struct outbox outbox;
     uint32_t controls; /* control frames in this window of a second */

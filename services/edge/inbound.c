@@ -166,7 +166,7 @@ void inbound_rx(struct conn *conn, uint8_t *data, size_t len)
 {
     const struct edge_config *config = &conn->edge->config;
     const struct frame_limits limits = { config->max_message_bytes, config->max_fragments,
-                                         conn->deflate != NULL };
+                                         .deflate = false };
     struct frame_piece piece;
 
     /* Once a Close frame went out, only the client's is of interest. */

@@ -61,8 +61,8 @@ static enum gh_err reserve(struct outbox *outbox, struct outbox_pool *pool, size
     return GH_OK;
 }
 
-static enum gh_err append_frame(struct outbox *outbox, struct outbox_pool *pool, uint8_t opcode,
-                                bool deflated, const void *payload, size_t len, size_t max)
+enum gh_err outbox_frame(struct outbox *outbox, struct outbox_pool *pool, uint8_t opcode,
+                         const void *payload, size_t len, size_t max)
 {
     enum gh_err err = reserve(outbox, pool, FRAME_HEAD_MAX + len, max);
     uint8_t *at;
@@ -70,22 +70,10 @@ static enum gh_err append_frame(struct outbox *outbox, struct outbox_pool *pool,
 
     if (err != GH_OK) return err;
     at = outbox->data + outbox->start + outbox->len;
-    head = frame_encode_head(opcode, deflated, len, at);
+    head = frame_encode_head(opcode, false, len, at);
     if (len > 0) memcpy(at + head, payload, len);
     outbox->len += (uint32_t)(head + len);
     return GH_OK;
-}
-
-enum gh_err outbox_frame(struct outbox *outbox, struct outbox_pool *pool, uint8_t opcode,
-                         const void *payload, size_t len, size_t max)
-{
-    return append_frame(outbox, pool, opcode, false, payload, len, max);
-}
-
-enum gh_err outbox_deflated(struct outbox *outbox, struct outbox_pool *pool, uint8_t opcode,
-                            const void *payload, size_t len, size_t max)
-{
-    return append_frame(outbox, pool, opcode, true, payload, len, max);
 }
 
 enum gh_err outbox_bytes(struct outbox *outbox, struct outbox_pool *pool, const void *bytes,

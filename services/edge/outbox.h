@@ -33,10 +33,6 @@ void outbox_pool_done(struct outbox_pool *pool);
  * Errors: GH_ERR_LIMIT past max, GH_ERR_NOMEM; nothing is appended then. */
 GH_NODISCARD enum gh_err outbox_frame(struct outbox *outbox, struct outbox_pool *pool,
                                       uint8_t opcode, const void *payload, size_t len, size_t max);
-/* A frame already made into payload bytes under RSV1. */
-GH_NODISCARD enum gh_err outbox_deflated(struct outbox *outbox, struct outbox_pool *pool,
-                                         uint8_t opcode, const void *payload, size_t len,
-                                         size_t max);
 /* Raw bytes: an HTTP answer. */
 GH_NODISCARD enum gh_err outbox_bytes(struct outbox *outbox, struct outbox_pool *pool,
                                       const void *bytes, size_t len, size_t max);

@@ -27,7 +27,6 @@ struct route {
     struct gh_config_list credentials_list;
     const char *cookie;          /* cookie name for the credential "cookie" */
     struct gh_config_list hosts; /* allowed Host values; empty: any well-formed one */
-    bool compression;            /* permessage-deflate when the client offers it */
     /* Derived. */
     struct credential_rules credentials;
     struct app_link *link;
