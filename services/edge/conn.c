@@ -49,6 +49,7 @@ static void conn_free(struct conn *conn)
 void conn_accept(struct edge *edge, const struct conn_socket *socket)
 {
     struct conn *conn = calloc(1, sizeof *conn);
+    struct lws *wsi;
     uint64_t id;
 
     if (conn == NULL || conn_table_add(&edge->conns, conn, &conn->id) != GH_OK) {
@@ -70,10 +71,12 @@ void conn_accept(struct edge *edge, const struct conn_socket *socket)
     gh_request_id(conn->request_id);
     edge->handshakes++;
     id = conn->id;
-    conn->wsi = transport_adopt(edge->transport, socket->fd, socket->tls, conn);
-    /* A failed adoption may have told conn_on_closed, which has freed it then. */
+    wsi = transport_adopt(edge->transport, socket->fd, socket->tls, conn);
+    /* An adoption that ends at once (the client has gone) may have told conn_on_closed, which has
+     * freed conn then: not a byte of it may be touched before this look. */
     if (conn_table_find(&edge->conns, id) == NULL) return;
-    if (conn->wsi == NULL) {
+    conn->wsi = wsi;
+    if (wsi == NULL) {
         edge->handshakes--;
         (*edge->stats.handshakes_failed)++;
         conn_free(conn);
