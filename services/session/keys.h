@@ -2,14 +2,22 @@
  * keys - names in Redis, and the index entry of a session.
  *
  * All that belongs to one user is in one slot of a cluster; the tag is a digest, so nothing a
- * client chose stands in a key: gh:{TAG}:live      sorted set: session id -> when it is dead unless
- * touched, ms of Redis time gh:{TAG}:born      sorted set: session id -> when it began; the order
- * of "oldest" gh:{TAG}:s:SID     hash: the record (scripts.h) gh:{TAG}:t:SID     string: tombstone;
- * the code it ended with What finds them again lies in other slots and is written before and
- * removed after them, so it may name a session too many, never one too few: gh:{iN}:sessions sorted
- * set, all scores 0, N of 0..15: index entries, walked by the sweep gh:{SID}:who       string: the
- * user gh:{A}:at          sorted set: index entry -> expiry; A is a digest of the address
- *   gh:{orders}:v      the version of the order stream
+ * client chose stands in a key:
+ *
+ * - gh:{TAG}:live: sorted set, session id -> when it is dead unless touched, ms of Redis time
+ * - gh:{TAG}:born: sorted set, session id -> when it began, us of Redis time, no two the same; the
+ *   order of "oldest"
+ * - gh:{TAG}:s:SID: hash, the record (scripts.h)
+ * - gh:{TAG}:t:SID: string, the tombstone: the code it ended with
+ *
+ * What finds them again lies in other slots and is written before and removed after them, so it may
+ * name a session too many, never one too few:
+ *
+ * - gh:{iN}:sessions: sorted set, all scores 0, N of 0..15: index entries, walked by the sweep
+ * - gh:{SID}:who: string, the user
+ * - gh:{A}:at: sorted set, index entry -> expiry; A is a digest of the address
+ * - gh:{orders}:v: the version of the order stream
+ *
  * An index entry is the session id, 8 hex digits of the second it was made, and the user.
  */
 #ifndef SESSION_KEYS_H

@@ -59,8 +59,12 @@ struct gh_script session_script_create = {
     "  'e', ARGV[14], 'b', ARGV[15], 'k', ARGV[16], 'm', ARGV[17], 'R', ARGV[18],\n"
     "  'x', expires, 'y', cred, 'c', now, 't', now, 'v', now, 'i', 0, 'o', 0)\n"
     "redis.call('ZADD', live, math.min(now + idle, expires), id)\n"
-    /* Two of one millisecond keep their order: the count breaks the tie. */
-    "redis.call('ZADD', born, now + redis.call('ZCARD', born) / 1048576, id)\n"
+    /* Microseconds, and always after the last: two of one moment, or of a clock set back, keep
+     * their order, which is what "the oldest" means. Exact in a double for 200 years. */
+    "local at = t[1] * 1000000 + t[2]\n"
+    "local last = redis.call('ZRANGE', born, -1, -1, 'WITHSCORES')[2]\n"
+    "if last then at = math.max(at, tonumber(last) + 1) end\n"
+    "redis.call('ZADD', born, string.format('%.0f', at), id)\n"
     /* Should every session service die for good, Redis forgets by itself. */
     "local till = string.format('%.0f', now + max_age + keep)\n"
     "redis.call('PEXPIREAT', rec, till)\n"

@@ -410,6 +410,27 @@ static void test_limit_ends_the_oldest(void **state)
     assert_int_equal(f->gone, 0);
 }
 
+/* Admissions follow each other within a millisecond: each ends the one that is really the oldest.
+ */
+static void test_oldest_within_a_moment(void **state)
+{
+    struct fixture *f = *state;
+    enum { ROUNDS = 200, LIMIT = 3 };
+    char ids[ROUNDS][SESSION_ID_LEN + 1];
+
+    for (int i = 0; i < ROUNDS; i++) {
+        assert_int_equal(create(f, "alice"), GH_CODE_OK);
+        memcpy(ids[i], f->id, sizeof(ids[i]));
+        if (i < LIMIT) continue;
+        assert_int_equal(touch(f, 0, 77, (struct live[]){ { ids[i - LIMIT], "alice" } }, 1), GH_OK);
+        assert_int_equal(f->gone, 1);
+        assert_int_equal(f->gone_code, GH_CODE_SUPERSEDED);
+        assert_int_equal(touch(f, 0, 77, (struct live[]){ { ids[i - LIMIT + 1], "alice" } }, 1),
+                         GH_OK);
+        assert_int_equal(f->gone, 0);
+    }
+}
+
 static void test_touch(void **state)
 {
     struct fixture *f = *state;
@@ -721,6 +742,7 @@ int main(void)
         T(test_create_bounds_and_authority, setup),
         T(test_limit_refuses, setup),
         T(test_limit_ends_the_oldest, setup_oldest),
+        T(test_oldest_within_a_moment, setup_oldest),
         T(test_touch, setup),
         T(test_end_everywhere, setup),
         T(test_end_leaves_nothing_but_tombstones, setup),
