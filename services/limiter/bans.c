@@ -16,12 +16,20 @@ struct bans {
     uint32_t prefixes6[129];
 };
 
-static uint32_t *prefix_count(struct bans *bans, const char *key, size_t len)
+static void count_prefix(struct bans *bans, const char *key, size_t len)
 {
     unsigned family, prefix;
 
-    if (!subject_key_prefix(key, len, &family, &prefix)) return NULL;
-    return family == 32 ? &bans->prefixes4[prefix] : &bans->prefixes6[prefix];
+    if (!subject_key_prefix(key, len, &family, &prefix)) return;
+    if (family == 32)
+        bans->prefixes4[prefix]++;
+    else
+        bans->prefixes6[prefix]++;
+}
+
+static void tell(const struct bans *bans, Gh__BanOrder *order)
+{
+    if (bans->config.on_order != NULL) bans->config.on_order(bans->config.ctx, order);
 }
 
 static void on_reload(void *ctx, uint64_t version)
@@ -33,16 +41,13 @@ static void on_reload(void *ctx, uint64_t version)
     memset(bans->prefixes4, 0, sizeof(bans->prefixes4));
     memset(bans->prefixes6, 0, sizeof(bans->prefixes6));
     for (;;) {
-        uint32_t *count;
-
         item = gh_roster_after(bans->roster, item != NULL ? item->key : NULL,
                                item != NULL ? item->key_len : 0);
         if (item == NULL) break;
-        count = prefix_count(bans, item->key, item->key_len);
-        if (count != NULL) (*count)++;
+        count_prefix(bans, item->key, item->key_len);
     }
     order.version = version;
-    if (bans->config.on_order != NULL) bans->config.on_order(bans->config.ctx, &order);
+    tell(bans, &order);
 }
 
 /* What a key alone says of a ban: enough to lift it. */
@@ -70,16 +75,14 @@ static void on_change(void *ctx, uint64_t version, const struct gh_roster_item *
         order.n_lifted = 1;
         order.lifted = &one;
     } else {
-        uint32_t *count = prefix_count(bans, item->key, item->key_len);
-
-        if (count != NULL) (*count)++;
+        count_prefix(bans, item->key, item->key_len);
         unpacked = gh__ban__unpack(NULL, item->value_len, (const uint8_t *)item->value);
         if (unpacked != NULL) one = unpacked;
         one->expires_ms = item->expires_ms;
         order.n_added = 1;
         order.added = &one;
     }
-    if (bans->config.on_order != NULL) bans->config.on_order(bans->config.ctx, &order);
+    tell(bans, &order);
     if (unpacked != NULL) gh__ban__free_unpacked(unpacked, NULL);
 }
 
