@@ -1,5 +1,4 @@
-/* Admission: one session more for a user, if the limit allows it. */
-#include "session.h"
+#include "create.h"
 
 #include "common/clock.h"
 #include "common/code.h"
@@ -7,22 +6,20 @@
 #include "common/random.h"
 
 #include <inttypes.h>
+#include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define AGENT_MAX_BYTES 256u
-#define ROLES_MAX       64u
-#define ROLES_MAX_BYTES 4224u
+#define ROLES_MAX      64u
+#define KEEP_MS_MAX    3600000u
+#define KEEP_BYTES_MAX (4u << 20) /* it must fit into one answer */
 
-struct creation {
-    struct session *session;
-    struct gh_reply *reply;
-    struct session_user user;
-    char id[SESSION_ID_LEN + 1];
-    char stamp[SESSION_STAMP_LEN + 1];
-    size_t address_len, request_id_len;
-    char address[64], request_id[64];
-};
+void creation_free(struct creation *c)
+{
+    if (c->msg != NULL) gh__session_create__free_unpacked(c->msg, NULL);
+    explicit_bzero(c->secret, sizeof(c->secret));
+    free(c);
+}
 
 static void answer(struct creation *c, uint32_t code, uint64_t expires_ms, uint64_t retry_ms)
 {
@@ -36,9 +33,20 @@ static void answer(struct creation *c, uint32_t code, uint64_t expires_ms, uint6
         created.session_id = gh_bytes(c->id, SESSION_ID_LEN);
         created.csrf_token = gh_bytes(csrf, SESSION_CSRF_LEN);
         created.expires_ms = expires_ms;
+        if (c->resumable) {
+            created.resume_secret = gh_bytes(c->secret, CREATION_SECRET_LEN);
+            created.generation = 1;
+        }
     }
     gh_reply_send(c->reply, GH__ENVELOPE__BODY_SESSION_CREATED, &created);
     explicit_bzero(csrf, sizeof(csrf));
+}
+
+void creation_refuse(struct creation *c, uint32_t code, uint64_t retry_ms)
+{
+    if (code == GH_CODE_UNAVAILABLE) (*c->session->redis_failed)++;
+    answer(c, code, 0, retry_ms);
+    creation_free(c);
 }
 
 static void tell_refused(struct creation *c, uint32_t code)
@@ -84,9 +92,7 @@ static void on_created(void *ctx, enum gh_err err, const redisReply *reply)
          * for nobody will ever use it. */
         ledger_add(session->ledger, c->id, c->user.name, c->user.len, GH_CODE_SESSION_ENDED,
                    gh_clock_mono_ms());
-        (*session->redis_failed)++;
-        answer(c, GH_CODE_UNAVAILABLE, 0, SESSION_RETRY_MS);
-        free(c);
+        creation_refuse(c, GH_CODE_UNAVAILABLE, SESSION_RETRY_MS);
         return;
     }
     code = (uint32_t)reply->element[0]->integer;
@@ -100,7 +106,20 @@ static void on_created(void *ctx, enum gh_err err, const redisReply *reply)
         tell_refused(c, code);
     }
     answer(c, code, (uint64_t)reply->element[1]->integer, (uint64_t)reply->element[2]->integer);
-    free(c);
+    creation_free(c);
+}
+
+static bool valid_resume(const Gh__SessionCreate *msg)
+{
+    const Gh__SessionResume *resume = msg->resume;
+
+    if (msg->keep != NULL && (msg->keep->window_ms == 0 || msg->keep->window_ms > KEEP_MS_MAX ||
+                              msg->keep->max_messages == 0 || msg->keep->max_bytes == 0 ||
+                              msg->keep->max_bytes > KEEP_BYTES_MAX))
+        return false;
+    return resume == NULL || (msg->keep != NULL && resume->last_seq <= SESSION_SEQ_MAX &&
+                              resume->secret.len == CREATION_SECRET_LEN &&
+                              session_id_valid(resume->session_id.data, resume->session_id.len));
 }
 
 static bool valid(const Gh__SessionCreate *msg)
@@ -109,14 +128,14 @@ static bool valid(const Gh__SessionCreate *msg)
 
     if (msg->address.len == 0 || msg->address.len > 63 || msg->route.len > 64 ||
         msg->token_id.len > 128 || msg->edge.len == 0 || msg->edge.len > GH_BUS_INSTANCE_MAX ||
-        msg->request_id.len > 63 || msg->n_roles > ROLES_MAX)
+        msg->request_id.len > 63 || msg->n_roles > ROLES_MAX || !valid_resume(msg))
         return false;
     for (size_t i = 0; i < msg->n_roles; i++)
         roles += msg->roles[i].len + 1;
-    return roles <= ROLES_MAX_BYTES;
+    return roles <= CREATION_ROLES_MAX;
 }
 
-static size_t join_roles(const Gh__SessionCreate *msg, char dst[ROLES_MAX_BYTES])
+size_t creation_roles(const Gh__SessionCreate *msg, char dst[CREATION_ROLES_MAX])
 {
     size_t len = 0;
 
@@ -128,10 +147,33 @@ static size_t join_roles(const Gh__SessionCreate *msg, char dst[ROLES_MAX_BYTES]
     return len;
 }
 
+void creation_digest(const void *secret, size_t len, char dst[CREATION_DIGEST_LEN + 1])
+{
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+
+    SHA256(secret, len, digest);
+    gh_b64url_encode(digest, sizeof(digest), dst);
+}
+
+void creation_keep_args(struct creation *c, const Gh__SessionCreate *msg, struct args *args,
+                        char digest[CREATION_DIGEST_LEN + 1])
+{
+    c->resumable = msg->keep != NULL;
+    digest[0] = '\0';
+    if (c->resumable) {
+        gh_random_token(CREATION_SECRET_BYTES, c->secret);
+        creation_digest(c->secret, CREATION_SECRET_LEN, digest);
+    }
+    args_str(args, digest);
+    args_u64(args, c->resumable ? msg->keep->window_ms : 0);
+    args_u64(args, c->resumable ? msg->keep->max_messages : 0);
+    args_u64(args, c->resumable ? msg->keep->max_bytes : 0);
+}
+
 static enum gh_err ask_redis(struct creation *c, const Gh__SessionCreate *msg)
 {
     const struct session_config *cfg = &c->session->cfg;
-    char roles[ROLES_MAX_BYTES];
+    char roles[CREATION_ROLES_MAX], digest[CREATION_DIGEST_LEN + 1];
     struct args args;
     enum gh_err err;
 
@@ -145,16 +187,31 @@ static enum gh_err ask_redis(struct creation *c, const Gh__SessionCreate *msg)
     args_bytes(&args, c->user.name, c->user.len);
     args_data(&args, msg->address);
     args_bytes(&args, msg->agent.data,
-               msg->agent.len < AGENT_MAX_BYTES ? msg->agent.len : AGENT_MAX_BYTES);
+               msg->agent.len < CREATION_AGENT_MAX ? msg->agent.len : CREATION_AGENT_MAX);
     args_data(&args, msg->route);
     args_data(&args, msg->edge);
     args_u64(&args, msg->edge_boot_id);
     args_data(&args, msg->token_id);
     args_bytes(&args, c->stamp, SESSION_STAMP_LEN);
-    args_bytes(&args, roles, join_roles(msg, roles));
+    args_bytes(&args, roles, creation_roles(msg, roles));
+    creation_keep_args(c, msg, &args, digest);
     err = args_script(&args, c->session->redis, &session_script_create, 2, on_created, c);
     args_done(&args);
     return err;
+}
+
+void creation_begin(struct creation *c, const Gh__SessionCreate *msg)
+{
+    struct session *session = c->session;
+    enum gh_err err = GH_ERR_UNAVAILABLE;
+
+    gh_random_token(16, c->id);
+    session_stamp_make(gh_clock_wall_ms(), c->stamp);
+    if (gh_redis_up(session->redis)) {
+        session_index_add(session, &c->user, c->id, c->stamp, msg->address, msg->expires_ms);
+        err = ask_redis(c, msg);
+    }
+    if (err != GH_OK) creation_refuse(c, GH_CODE_UNAVAILABLE, SESSION_RETRY_MS);
 }
 
 enum gh_err session_on_create(void *ctx, const struct gh_peer *peer, const void *body,
@@ -180,17 +237,8 @@ enum gh_err session_on_create(void *ctx, const struct gh_peer *peer, const void 
     memcpy(c->address, msg->address.data, msg->address.len);
     c->request_id_len = msg->request_id.len;
     if (msg->request_id.len > 0) memcpy(c->request_id, msg->request_id.data, msg->request_id.len);
-    gh_random_token(16, c->id);
-    session_stamp_make(gh_clock_wall_ms(), c->stamp);
-    if (gh_redis_up(session->redis)) {
-        session_index_add(session, &c->user, c->id, c->stamp, msg->address, msg->expires_ms);
-        err = ask_redis(c, msg);
-    } else {
-        err = GH_ERR_UNAVAILABLE;
-    }
-    if (err == GH_OK) return GH_OK;
-    (*session->redis_failed)++;
-    answer(c, GH_CODE_UNAVAILABLE, 0, SESSION_RETRY_MS);
-    free(c);
+    err = msg->resume != NULL ? session_resume(c, msg) : GH_OK;
+    if (err == GH_OK && msg->resume == NULL) creation_begin(c, msg);
+    if (err != GH_OK) creation_refuse(c, GH_CODE_UNAVAILABLE, SESSION_RETRY_MS);
     return GH_OK;
 }

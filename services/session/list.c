@@ -90,6 +90,7 @@ static void take_field(struct record *record, char name, const redisReply *value
     case 'x': msg->expires_ms = strtoull(value->str, NULL, 10); break;
     case 'i': msg->messages_in = strtoull(value->str, NULL, 10); break;
     case 'o': msg->messages_out = strtoull(value->str, NULL, 10); break;
+    case 'd': msg->state = gh_bytes_str("detached"); break;
     default: break;
     }
 }

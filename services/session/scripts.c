@@ -1,36 +1,5 @@
 #include "scripts.h"
-
-#include "common/code.h"
-
-/* Codes as numbers inside Lua; held to code.h below. */
-#define LUA_CODES "local OK, LIMIT, SUPERSEDED, ENDED, EXPIRED, IDLE = 0, 14, 15, 16, 17, 18\n"
-_Static_assert(GH_CODE_OK == 0 && GH_CODE_SESSION_LIMIT == 14 && GH_CODE_SUPERSEDED == 15 &&
-                   GH_CODE_SESSION_ENDED == 16 && GH_CODE_TOKEN_EXPIRED == 17 && GH_CODE_IDLE == 18,
-               "LUA_CODES");
-
-/* dead(): why a session whose deadline has passed is dead. finish(): ends one. */
-#define PRELUDE                                                                                    \
-    LUA_CODES                                                                                      \
-    "local live, born = KEYS[1], KEYS[2]\n"                                                        \
-    "local base, keep, slack = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])\n"                    \
-    "local t = redis.call('TIME')\n"                                                               \
-    "local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"                                          \
-    "local function finish(id, code, out)\n"                                                       \
-    "  local rec = base .. 's:' .. id\n"                                                           \
-    "  local r = redis.call('HMGET', rec, 'a', 'm', 'x', 'y')\n"                                   \
-    "  redis.call('DEL', rec)\n"                                                                   \
-    "  redis.call('ZREM', live, id)\n"                                                             \
-    "  redis.call('ZREM', born, id)\n"                                                             \
-    "  local till = math.max(now, tonumber(r[3] or 0), tonumber(r[4] or 0)) + keep\n"              \
-    "  till = math.min(till, now + 31 * 86400000)\n"                                               \
-    "  redis.call('SET', base .. 't:' .. id, code, 'PXAT', string.format('%.0f', till))\n"         \
-    "  out[#out + 1] = {id, code, r[1] or '', r[2] or ''}\n"                                       \
-    "end\n"                                                                                        \
-    "local function dead(id)\n"                                                                    \
-    "  local x = tonumber(redis.call('HGET', base .. 's:' .. id, 'x') or 0)\n"                     \
-    "  if x > 0 and x <= now then return EXPIRED end\n"                                            \
-    "  return IDLE\n"                                                                              \
-    "end\n"
+#include "prelude.h"
 
 struct gh_script session_script_create = {
     .name = "session_create",
@@ -58,6 +27,10 @@ struct gh_script session_script_create = {
     "redis.call('HSET', rec, 'u', ARGV[10], 'a', ARGV[11], 'g', ARGV[12], 'r', ARGV[13],\n"
     "  'e', ARGV[14], 'b', ARGV[15], 'k', ARGV[16], 'm', ARGV[17], 'R', ARGV[18],\n"
     "  'x', expires, 'y', cred, 'c', now, 't', now, 'v', now, 'i', 0, 'o', 0)\n"
+    "if ARGV[19] ~= '' then\n"
+    "  redis.call('HSET', rec, 'h', ARGV[19], 'w', ARGV[20], 'N', ARGV[21], 'B', ARGV[22],\n"
+    "    'n', 1, 'T', 0, 'l', 0, 'C', 0)\n"
+    "end\n"
     "redis.call('ZADD', live, math.min(now + idle, expires), id)\n"
     /* Microseconds, and always after the last: two of one moment, or of a clock set back, keep
      * their order, which is what "the oldest" means. Exact in a double for 200 years. */
@@ -85,12 +58,12 @@ struct gh_script session_script_touch = {
     "    gone[#gone + 1] = {id, code, '', ''}\n"
     "  else\n"
     "    local rec = base .. 's:' .. id\n"
-    "    local r = redis.call('HMGET', rec, 'x', 'e', 'b', 'v')\n"
+    "    local r = redis.call('HMGET', rec, 'x', 'e', 'b', 'v', 'd')\n"
     "    local x = tonumber(r[1] or 0)\n"
     "    if not r[1] then finish(id, ENDED, gone)\n"
     "    elseif x <= now then finish(id, EXPIRED, gone)\n"
     "    elseif r[2] ~= edge or r[3] ~= boot then gone[#gone + 1] = {id, SUPERSEDED, '', ''}\n"
-    "    else\n"
+    "    elseif not r[5] then\n" /* not when it was detached meanwhile */
     "      if ARGV[i + 1] ~= '0' then redis.call('HINCRBY', rec, 'i', ARGV[i + 1]) end\n"
     "      if ARGV[i + 2] ~= '0' then redis.call('HINCRBY', rec, 'o', ARGV[i + 2]) end\n"
     "      if rotate > 0 and tonumber(r[4] or 0) + rotate <= now then\n"

@@ -18,7 +18,8 @@ struct session_orders { /* gathered until the version for them is known */
     Gh__SessionGone items[ORDER_MAX];
     Gh__SessionGone *list[ORDER_MAX];
     char ids[ORDER_MAX][SESSION_ID_LEN];
-    struct session *session; /* NULL: the service has ended */
+    char edges[ORDER_MAX][GH_BUS_INSTANCE_MAX]; /* of those that moved */
+    struct session *session;                    /* NULL: the service has ended */
 };
 
 /* ---- orders ---- */
@@ -63,7 +64,8 @@ static void flush_orders(struct session *session)
     free(orders);
 }
 
-static void order(struct session *session, const char *id, uint32_t code)
+static void order(struct session *session, const char *id, uint32_t code, ProtobufCBinaryData edge,
+                  uint64_t edge_boot_id)
 {
     struct session_orders *orders;
     size_t at;
@@ -79,6 +81,11 @@ static void order(struct session *session, const char *id, uint32_t code)
     memcpy(orders->ids[at], id, SESSION_ID_LEN);
     orders->items[at].session_id = gh_bytes(orders->ids[at], SESSION_ID_LEN);
     orders->items[at].code = code;
+    if (edge.len > 0 && edge.len <= GH_BUS_INSTANCE_MAX) {
+        memcpy(orders->edges[at], edge.data, edge.len);
+        orders->items[at].edge = gh_bytes(orders->edges[at], edge.len);
+        orders->items[at].edge_boot_id = edge_boot_id;
+    }
     orders->list[at] = &orders->items[at];
     if (orders->count == ORDER_MAX) flush_orders(session);
 }
@@ -210,7 +217,15 @@ void session_ended_one(struct session *session, const struct session_user *user,
     if (row->code == GH_CODE_OK) return; /* only an index entry that named nothing */
     ledger_add(session->ledger, row->id, user->name, user->len, row->code, gh_clock_mono_ms());
     if (row->code < GH_CODE_COUNT) (*session->ended[row->code])++;
-    if (push) order(session, row->id, row->code);
+    if (push) order(session, row->id, row->code, gh_bytes(NULL, 0), 0);
+}
+
+void session_order_moved(struct session *session, const char *id, ProtobufCBinaryData edge,
+                         uint64_t edge_boot_id)
+{
+    if (edge.len == 0) return; /* without a name it would end whoever has it now */
+    order(session, id, GH_CODE_SUPERSEDED, edge, edge_boot_id);
+    flush_orders(session);
 }
 
 uint32_t session_ended(struct session *session, const struct session_user *user,
@@ -336,6 +351,11 @@ static void make_metrics(struct session *s, struct gh_metrics *metrics)
     s->refused_limit = COUNTER("refused_total", "code=\"session_limit\"", "Sessions refused.");
     s->touched = COUNTER("touched_total", NULL, "Heartbeats of sessions.");
     s->renewed = COUNTER("renewed_total", NULL, "Sessions given a new credential.");
+    s->resumed = COUNTER("resumed_total", NULL, "Sessions had back by their clients.");
+    s->resume_refused = COUNTER("resume_refused_total", NULL, "Wrong secrets and ended sessions.");
+    s->resume_late = COUNTER("resume_late_total", NULL, "Asked for too late; a new one was begun.");
+    s->appended = COUNTER("appended_total", NULL, "Messages kept for clients that may resume.");
+    s->detached = COUNTER("detached_total", NULL, "Sessions whose connection went away.");
     s->redis_failed = COUNTER("redis_failures_total", NULL, "What Redis did not do.");
     for (uint32_t code = 0; code < GH_CODE_COUNT; code++) {
         char labels[64];

@@ -18,9 +18,11 @@
 #include <session.pb-c.h>
 #include <uv.h>
 
-#define SESSION_CSRF_BYTES 32u
-#define SESSION_CSRF_LEN   43u
-#define SESSION_RETRY_MS   1000 /* told when Redis is away; the edge adds jitter */
+#define SESSION_CSRF_BYTES  32u
+#define SESSION_CSRF_LEN    43u
+#define SESSION_CURSORS_MAX 64u
+#define SESSION_SEQ_MAX     (1ull << 53) /* what JSON and Lua can count to */
+#define SESSION_RETRY_MS    1000         /* told when Redis is away; the edge adds jitter */
 
 struct session_sweep;
 
@@ -43,6 +45,7 @@ struct session {
     struct session_orders *orders; /* gathered, not yet pushed */
 
     uint64_t *created, *refused_limit, *redis_failed, *touched, *renewed;
+    uint64_t *resumed, *resume_refused, *resume_late, *appended, *detached;
     uint64_t *ended[GH_CODE_COUNT];
 };
 
@@ -85,6 +88,10 @@ void session_ended_one(struct session *session, const struct session_user *user,
 uint32_t session_ended(struct session *session, const struct session_user *user,
                        const redisReply *rows, bool push);
 
+/* Tells the edge that had it: its connection of this session ends, the session does not. */
+void session_order_moved(struct session *session, const char *id, ProtobufCBinaryData edge,
+                         uint64_t edge_boot_id);
+
 /* Indexes of one session: written before it is made, removed after its end. */
 void session_index_add(struct session *session, const struct session_user *user, const char *id,
                        const char *stamp, ProtobufCBinaryData address, uint64_t expires_ms);
@@ -103,7 +110,7 @@ GH_NODISCARD enum gh_err session_sweep_new(struct session *session);
 void session_sweep_free(struct session_sweep *sweep);
 void session_sweep_step(struct session *session);
 
-/* create.c, touch.c, renew.c, end.c, list.c; contracts as gh_handler_fn. */
+/* create.c, touch.c, renew.c, append.c, end.c, list.c; contracts as gh_handler_fn. */
 enum gh_err session_on_create(void *ctx, const struct gh_peer *peer, const void *body,
                               struct gh_reply *reply);
 enum gh_err session_on_touch(void *ctx, const struct gh_peer *peer, const void *body,
@@ -112,6 +119,8 @@ enum gh_err session_on_renew(void *ctx, const struct gh_peer *peer, const void *
                              struct gh_reply *reply);
 enum gh_err session_on_end(void *ctx, const struct gh_peer *peer, const void *body,
                            struct gh_reply *reply);
+enum gh_err session_on_append(void *ctx, const struct gh_peer *peer, const void *body,
+                              struct gh_reply *reply);
 enum gh_err session_on_list(void *ctx, const struct gh_peer *peer, const void *body,
                             struct gh_reply *reply);
 
