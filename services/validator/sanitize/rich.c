@@ -22,7 +22,7 @@ struct rich {
     jmp_buf refused;
     struct unicode unicode;
     struct gh_buf clean;
-    signed char row[GUMBO_TAG_LAST + 1]; /* of rich_tags; -1 none */
+    int16_t row[GUMBO_TAG_LAST + 1]; /* of rich_tags; -1 none */
 };
 
 /* --- memory ----------------------------------------------------------------------------------- */
@@ -71,7 +71,7 @@ enum gh_err rich_new(struct rich **ret_rich)
     gh_buf_init(&rich->clean, CLEAN_MAX_BYTES);
     memset(rich->row, -1, sizeof rich->row);
     for (unsigned i = 0; i < rich_tags_count; i++)
-        rich->row[rich_tags[i].tag] = (signed char)i;
+        rich->row[rich_tags[i].tag] = (int16_t)i;
     *ret_rich = rich;
     return GH_OK;
 }

@@ -295,7 +295,7 @@ static enum gh_err compile_logic(struct compiler *c)
     enum gh_err err;
 
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-        uint32_t first, n;
+        uint32_t first = 0, n = 0;
 
         if (c->at[lists[i].kw] == GH_TAPE_NONE) continue;
         err = compile_list(c, c->at[lists[i].kw], &first, &n);

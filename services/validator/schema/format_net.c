@@ -24,8 +24,8 @@ bool format_ipv4(const char *text, size_t len)
     size_t i = 0;
 
     for (unsigned part = 0; part < 4; part++) {
-        size_t from = i;
         unsigned v = 0;
+        size_t from;
 
         if (part > 0 && (i >= len || text[i++] != '.')) return false;
         from = i;

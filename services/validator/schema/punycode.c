@@ -86,7 +86,7 @@ bool punycode_encode(const uint32_t *text, size_t n_text, char dst[PUNYCODE_MAX]
         delta += (next - n) * (uint32_t)(done + 1); /* 64 * 0x110000 fits */
         n = next;
         for (size_t i = 0; i < n_text; i++) {
-            uint32_t q = delta;
+            uint32_t q;
 
             if (text[i] < n) delta++;
             if (text[i] != n) continue;
