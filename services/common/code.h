@@ -58,7 +58,9 @@ enum gh_severity {
     X(GH_CODE_CONTENT,          "content_refused",      400,  0,    GH_SEV_WARNING, "content not allowed")                        \
     X(GH_CODE_REPLAY,           "replayed",             409,  0,    GH_SEV_WARNING, "message was sent before or is too old")      \
     X(GH_CODE_BINARY,           "binary_refused",       400,  0,    GH_SEV_WARNING, "binary message not allowed here")            \
-    X(GH_CODE_INTERNAL,         "internal",             500,  1011, GH_SEV_ERROR,   "internal error")
+    X(GH_CODE_INTERNAL,         "internal",             500,  1011, GH_SEV_ERROR,   "internal error")                            \
+    X(GH_CODE_LENGTH_REQUIRED,  "length_required",      411,  1002, GH_SEV_NOTICE,  "content-length required")                    \
+    X(GH_CODE_MEDIA_TYPE,       "media_type",           415,  1002, GH_SEV_NOTICE,  "content type not accepted")
 /* clang-format on */
 
 #define GH_CODE_ENUM(sym, name, http, close, sev, text) sym,

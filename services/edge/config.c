@@ -27,6 +27,18 @@ static const struct gh_config_field rate_fields[] = {
     { 0 },
 };
 
+static const struct gh_config_field http_fields[] = {
+    { "enabled", GH_CFG_BOOL, AT(struct edge_http_config, enabled), .dflt = "true" },
+    { "origins", GH_CFG_LIST, AT(struct edge_http_config, origins) },
+    { "max_body_bytes", GH_CFG_BYTES, AT(struct edge_http_config, max_body_bytes), .dflt = "8KiB",
+      .min = 256, .max = 16384 },
+    { "requests_per_s", GH_CFG_U32, AT(struct edge_http_config, requests_per_s), .dflt = "10",
+      .min = 1 },
+    { "requests_burst", GH_CFG_U32, AT(struct edge_http_config, requests_burst), .dflt = "40",
+      .min = 1 },
+    { 0 },
+};
+
 static const char *const proxy_protocol_choices[] = { "required", "optional", "off", NULL };
 static const char *const forwarded_choices[] = { "none", "x-forwarded-for", "forwarded", NULL };
 static const char *const missing_origin_choices[] = { "allow", "refuse", NULL };
@@ -66,6 +78,7 @@ static const struct gh_config_field edge_fields[] = {
     { "max_queue_bytes", GH_CFG_BYTES, EDGE(max_queue_bytes), .dflt = "1MiB", .min = 4096,
       .max = 1073741824 },
     { "local_rates", GH_CFG_STRUCT, EDGE(rates), .fields = rate_fields },
+    { "auth_http", GH_CFG_STRUCT, EDGE(http), .fields = http_fields },
     { "limiter_away_share", GH_CFG_U32, EDGE(away_share), .dflt = "4", .min = 1 },
     { "validator_window", GH_CFG_U32, EDGE(validator_window), .dflt = "16", .min = 1, .max = 1024,
       .help = "batches a validator may have unanswered" },

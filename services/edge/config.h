@@ -29,6 +29,13 @@ struct edge_rates {
     uint32_t messages_per_s, messages_burst;
 };
 
+struct edge_http_config { /* /auth/... on the public port */
+    bool enabled;
+    struct gh_config_list origins; /* pages beside those of the routes */
+    uint64_t max_body_bytes;
+    uint32_t requests_per_s, requests_burst; /* per address */
+};
+
 struct edge_app_config { /* apps: NAME: */
     const char *name;
     const char *endpoint;
@@ -62,6 +69,7 @@ struct edge_config {
     uint64_t expiry_warning_ms;
     uint64_t max_queue_bytes;
     struct edge_rates rates;
+    struct edge_http_config http;
     uint32_t away_share;
     uint32_t validator_window;
     uint32_t app_window;

@@ -6,6 +6,7 @@
 #include "edge.h"
 #include "events.h"
 #include "handshake.h"
+#include "http.h"
 #include "inbound.h"
 #include "refusal.h"
 #include "replies.h"
@@ -264,14 +265,21 @@ void conn_refuse(struct conn *conn, uint32_t code, uint64_t retry_after_ms, cons
                                .retry_after_ms = retry_after_ms,
                                .tls = conn->tls };
     char answer[REFUSAL_MAX];
-    size_t len = refusal_write(&refusal, answer);
 
+    if (http_refuse(conn, code, retry_after_ms, reason)) return;
     (*edge->stats.refused[code < GH_CODE_COUNT ? code : GH_CODE_INTERNAL])++;
     events_refused(conn, code, reason);
+    conn->code = (uint8_t)code;
+    conn_answer(conn, answer, refusal_write(&refusal, answer));
+}
+
+void conn_answer(struct conn *conn, const void *answer, size_t len)
+{
+    struct edge *edge = conn->edge;
+
     edge->handshakes--;
     handshake_abandon(conn);
-    conn->code = (uint8_t)code;
-    if (outbox_bytes(&conn->outbox, &edge->pool, answer, len, REFUSAL_MAX) != GH_OK) {
+    if (outbox_bytes(&conn->outbox, &edge->pool, answer, len, len) != GH_OK) {
         conn->state = CONN_LINGER;
         conn_kill(conn);
         return;

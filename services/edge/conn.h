@@ -170,6 +170,8 @@ void conn_rearm(struct conn *conn); /* after a deadline was set or moved nearer 
 
 /* The HTTP answer that ends a handshake (HEAD, ADMITTING). reason: for the log and the audit. */
 void conn_refuse(struct conn *conn, uint32_t code, uint64_t retry_after_ms, const char *reason);
+/* The whole HTTP answer to what was no handshake (HEAD, ADMITTING); it ends after it. */
+void conn_answer(struct conn *conn, const void *answer, size_t len);
 /* Ends an open connection with the close code of `code` (or ws_code when not 0): a Close frame
  * goes out behind what is queued. reason may be NULL. */
 void conn_close(struct conn *conn, uint32_t code, uint16_t ws_code, const char *reason);

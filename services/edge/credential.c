@@ -49,9 +49,10 @@ static bool looks_like_jwt(struct span text)
     return dots == 2;
 }
 
-static bool query_has_token(struct span query)
+/* *ret_ticket, *ret_tickets: the value of the last parameter `ticket` and how many there are. */
+static bool query_has_token(struct span query, struct span *ret_ticket, unsigned *ret_tickets)
 {
-    static const char *const names[] = { "access_token", "token", "jwt", "id_token", "ticket" };
+    static const char *const names[] = { "access_token", "token", "jwt", "id_token" };
     struct span item;
 
     while (span_next_item(&query, '&', &item)) {
@@ -65,6 +66,9 @@ static bool query_has_token(struct span query)
         for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
             if (span_case_eq(name, names[i])) return true;
         if (looks_like_jwt(value) || looks_like_jwt(name)) return true;
+        if (!span_eq(name, "ticket")) continue;
+        *ret_ticket = value;
+        (*ret_tickets)++;
     }
     return false;
 }
@@ -114,11 +118,13 @@ enum gh_code credential_find(const struct head *head, const struct credential_ru
                              struct credential *ret_credential, const char **ret_reason)
 {
     struct finder finder = { 0 };
+    struct span ticket = { NULL, 0 };
 
-    if (query_has_token(head->query)) {
+    if (query_has_token(head->query, &ticket, &finder.count)) {
         *ret_reason = "credential in the query string";
         return GH_CODE_UNAUTHENTICATED;
     }
+    finder.found = (struct credential){ GH__CREDENTIAL_KIND__CREDENTIAL_TICKET, ticket };
     if (head->authorization.data != NULL) {
         if (head->authorization.len < 7 || strncasecmp(head->authorization.data, "Bearer ", 7)) {
             *ret_reason = "authorization is not Bearer";
@@ -152,6 +158,15 @@ enum gh_code credential_find(const struct head *head, const struct credential_ru
         return GH_CODE_UNAUTHENTICATED;
     }
     *ret_credential = finder.found;
+    return GH_CODE_OK;
+}
+
+enum gh_code credential_check_ticket(struct span ticket, const char **ret_reason)
+{
+    *ret_reason = "ticket is not one";
+    if (ticket.len != CREDENTIAL_TICKET_LEN) return GH_CODE_UNAUTHENTICATED;
+    for (size_t i = 0; i < ticket.len; i++)
+        if (digit(ticket.data[i]) < 0) return GH_CODE_UNAUTHENTICATED;
     return GH_CODE_OK;
 }
 

@@ -15,7 +15,7 @@
 #include <auth.pb-c.h>
 
 #define CREDENTIAL_MAX_BYTES  (8u << 10)
-#define CREDENTIAL_TICKET_MAX 128u
+#define CREDENTIAL_TICKET_LEN 43u /* 32 bytes as base64url */
 #define CREDENTIAL_PROTOCOL   "gatehouse.v1"
 #define CREDENTIAL_BEARER     "gatehouse.bearer."
 #define CREDENTIAL_TICKET     "gatehouse.ticket."
@@ -34,7 +34,8 @@ struct credential_rules {
 };
 
 /* Finds the one credential of a handshake. GH_CODE_OK; GH_CODE_UNAUTHENTICATED: none, or of a kind
- * the route does not take, or in the query string; GH_CODE_BAD_REQUEST: two of them. */
+ * the route does not take, or in the query string; GH_CODE_BAD_REQUEST: two of them. A ticket alone
+ * may stand in the query string (?ticket=), since it is worth nothing once it was used. */
 enum gh_code credential_find(const struct head *head, const struct credential_rules *rules,
                              struct credential *ret_credential, const char **ret_reason);
 
@@ -45,6 +46,9 @@ bool credential_offers_v1(const struct head *head);
  * algorithm name, JSON claims whose exp is not past by more than leeway_s. tape is scratch. */
 enum gh_code credential_check_jwt(struct gh_tape *tape, struct span token, int64_t now_s,
                                   int64_t leeway_s, const char **ret_reason);
+
+/* Could this be a ticket: as many base64url characters as one has. */
+enum gh_code credential_check_ticket(struct span ticket, const char **ret_reason);
 
 /* base64url without padding (RFC 4648 section 5) into dst (CREDENTIAL_MAX_BYTES). False: not
  * canonical. */

@@ -107,6 +107,9 @@ static enum gh_err make_tables(struct edge *edge)
     if (err == GH_OK)
         err = address_table_init(&edge->addresses, config->rates.connects_per_s,
                                  config->rates.connects_burst, config->max_connections_per_address);
+    if (err == GH_OK)
+        err = address_table_init(&edge->http_addresses, config->http.requests_per_s,
+                                 config->http.requests_burst, UINT32_MAX);
     if (err == GH_OK) err = ban_table_new(&edge->bans);
     if (err == GH_OK) err = directory_init(&edge->directory);
     edge->routes.routes = config->route_items.items;
@@ -236,6 +239,7 @@ void edge_free(struct edge *edge)
     directory_done(&edge->directory);
     ban_table_free(edge->bans);
     address_table_done(&edge->addresses);
+    address_table_done(&edge->http_addresses);
     conn_table_done(&edge->conns);
     outbox_pool_done(&edge->pool);
     gh_tape_done(&edge->tape);

@@ -47,6 +47,7 @@ struct edge {
     struct route_table routes;
     struct conn_table conns;
     struct address_table addresses;
+    struct address_table http_addresses; /* buckets of http requests */
     struct ban_table *bans;
     struct directory directory;
     struct wheel wheel;         /* of connections */

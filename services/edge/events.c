@@ -42,6 +42,20 @@ void events_refused(struct conn *conn, uint32_t code, const char *reason)
     gh_audit_emit(conn->edge->audit, info->severity, "handshake.refused", &event);
 }
 
+void events_http_refused(struct conn *conn, const char *path, uint32_t code, const char *reason)
+{
+    const struct gh_code_info *info = gh_code_info(code);
+    char address[ADDR_TEXT_MAX];
+    struct gh_audit_event event = {
+        .code = info->name,
+        .fields = { TEXT("reason", reason), NUMBER("status", info->http_status),
+                    TEXT("path", path) },
+    };
+
+    describe(conn, &event, address);
+    gh_audit_emit(conn->edge->audit, info->severity, "http.refused", &event);
+}
+
 void events_opened(struct conn *conn)
 {
     char address[ADDR_TEXT_MAX];

@@ -11,6 +11,8 @@ struct conn;
 struct edge;
 
 void events_refused(struct conn *conn, uint32_t code, const char *reason);
+/* path: one of our own */
+void events_http_refused(struct conn *conn, const char *path, uint32_t code, const char *reason);
 void events_opened(struct conn *conn);
 void events_closing(struct conn *conn, const char *reason); /* when the edge ends it */
 void events_closed(struct conn *conn);                      /* with its counters */

@@ -3,6 +3,7 @@
 #include "admission.h"
 #include "edge.h"
 #include "forwarded.h"
+#include "http.h"
 #include "refusal.h"
 
 #include "common/clock.h"
@@ -17,6 +18,7 @@
 void handshake_free(struct handshake *handshake)
 {
     if (handshake == NULL) return;
+    http_free(handshake->http);
     gh_buf_done(&handshake->bytes);
     free(handshake);
 }
@@ -91,6 +93,7 @@ static enum gh_code judge(struct conn *conn, const char **ret_reason)
     }
     code = take_forwarded(conn, ret_reason);
     if (code != GH_CODE_OK) return code;
+    if (http_takes(edge, hs->head.path)) return http_judge(conn, ret_reason);
     conn->route = route_find(&edge->routes, hs->head.path);
     if (conn->route == NULL) {
         *ret_reason = "path";
@@ -110,12 +113,8 @@ static enum gh_code judge(struct conn *conn, const char **ret_reason)
         return code;
     }
     if (credential != GH_CODE_OK) return credential;
-    if (hs->credential.kind == GH__CREDENTIAL_KIND__CREDENTIAL_TICKET) {
-        *ret_reason = "ticket size";
-        return hs->credential.value.len > 0 && hs->credential.value.len <= CREDENTIAL_TICKET_MAX
-                   ? GH_CODE_OK
-                   : GH_CODE_UNAUTHENTICATED;
-    }
+    if (hs->credential.kind == GH__CREDENTIAL_KIND__CREDENTIAL_TICKET)
+        return credential_check_ticket(hs->credential.value, ret_reason);
     return credential_check_jwt(&edge->tape, hs->credential.value, gh_clock_wall_ms() / 1000, 60,
                                 ret_reason);
 }
@@ -131,6 +130,10 @@ void handshake_rx(struct conn *conn, const uint8_t *data, size_t len)
     size_t room;
 
     if (hs == NULL) transport_established(conn->wsi);
+    if (hs != NULL && hs->http != NULL) {
+        http_rx(conn, data, len);
+        return;
+    }
     if (conn->refuse != GH_CODE_OK) { /* decided at accept; said now that there is a channel */
         conn_refuse(conn, conn->refuse, 1000, "at accept");
         return;
@@ -158,7 +161,7 @@ void handshake_rx(struct conn *conn, const uint8_t *data, size_t len)
     case HEAD_DONE: break;
     }
     code = judge(conn, &reason);
-    if (code == GH_CODE_OK && (hs->scanner.at < hs->bytes.len || len > room)) {
+    if (code == GH_CODE_OK && hs->http == NULL && (hs->scanner.at < hs->bytes.len || len > room)) {
         code = GH_CODE_BAD_REQUEST;
         reason = "bytes before the answer";
     }
@@ -168,6 +171,12 @@ void handshake_rx(struct conn *conn, const uint8_t *data, size_t len)
     }
     if (code != GH_CODE_OK) {
         conn_refuse(conn, code, 1000, reason);
+        return;
+    }
+    if (hs->http != NULL) {
+        http_begin(conn, (const uint8_t *)hs->bytes.data + hs->scanner.at,
+                   hs->bytes.len - hs->scanner.at, data + len - (len > room ? len - room : 0),
+                   len > room ? len - room : 0);
         return;
     }
     conn->state = CONN_ADMITTING;

@@ -15,6 +15,7 @@
 struct conn;
 struct edge;
 struct admission;
+struct http;
 
 struct handshake {
     struct gh_buf bytes;
@@ -22,6 +23,7 @@ struct handshake {
     struct head head; /* spans into bytes */
     struct credential credential;
     struct admission *admission; /* while one is under way */
+    struct http *http;           /* it is a request of ours instead; owned */
     int64_t started_us;
 };
 

@@ -356,9 +356,10 @@ enum gh_code head_parse(const char *buf, size_t len, const struct head_limits *l
         *ret_reason = "not HTTP/1.1";
         return GH_CODE_BAD_REQUEST;
     }
-    ret_head->method = p.parser.method == HTTP_GET    ? HEAD_GET
-                       : p.parser.method == HTTP_POST ? HEAD_POST
-                                                      : HEAD_OTHER;
+    ret_head->method = p.parser.method == HTTP_GET       ? HEAD_GET
+                       : p.parser.method == HTTP_POST    ? HEAD_POST
+                       : p.parser.method == HTTP_OPTIONS ? HEAD_OPTIONS
+                                                         : HEAD_OTHER;
     if (!take_target(&p, limits)) {
         *ret_reason = p.reason != NULL ? p.reason : "target too long";
         return p.reason != NULL ? GH_CODE_BAD_REQUEST : GH_CODE_HEAD_TOO_LARGE;

@@ -52,7 +52,7 @@ struct span { /* absent: data is NULL; empty: len is 0 */
     size_t len;
 };
 
-enum head_method { HEAD_GET, HEAD_POST, HEAD_OTHER };
+enum head_method { HEAD_GET, HEAD_POST, HEAD_OPTIONS, HEAD_OTHER };
 
 struct head {
     enum head_method method;

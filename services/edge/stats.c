@@ -70,6 +70,22 @@ static void make_codes(struct stats *stats, struct gh_metrics *m)
     }
 }
 
+static void make_http(struct stats *stats, struct gh_metrics *m)
+{
+    char labels[64];
+
+    for (size_t i = 0; i < HTTP_PATHS; i++) {
+        (void)snprintf(labels, sizeof labels, "path=\"%.40s\"", http_path_name(i));
+        stats->http_requests[i] =
+            gh_metrics_counter(m, P "http_requests_total", labels, "requests for /auth paths");
+    }
+    for (uint32_t code = 0; code < GH_CODE_COUNT; code++) {
+        (void)snprintf(labels, sizeof labels, "code=\"%.40s\"", gh_code_info(code)->name);
+        stats->http_answers[code] =
+            gh_metrics_counter(m, P "http_answers_total", labels, "answers to them, by code");
+    }
+}
+
 void stats_init(struct stats *stats, struct gh_metrics *m, struct edge *edge,
                 struct route_table *routes)
 {
@@ -109,6 +125,7 @@ void stats_init(struct stats *stats, struct gh_metrics *m, struct edge *edge,
                         edge);
     gh_metrics_gauge_fn(m, P "bans", NULL, "bans held", read_bans, edge);
     make_codes(stats, m);
+    make_http(stats, m);
     for (size_t i = 0; i < routes->count; i++)
         make_route(m, &routes->routes[i]);
 }

@@ -4,6 +4,7 @@
 #ifndef EDGE_STATS_H
 #define EDGE_STATS_H
 
+#include "http.h"
 #include "route.h"
 
 struct edge;
@@ -19,6 +20,8 @@ struct stats {
     uint64_t *lease_asks, *lease_tokens, *local_share;
     uint64_t *pauses;
     uint64_t *health_failed; /* no pong in time */
+    uint64_t *http_requests[HTTP_PATHS];
+    uint64_t *http_answers[GH_CODE_COUNT];
     struct gh_histogram *admission_us, *pong_us;
 };
 
