@@ -328,6 +328,9 @@ static void on_open(void *ctx, struct gh_app_conn *conn)
         return;
     }
     gh_app_subscribe(chat->app, conn, gh_bytes_str(EVERYBODY));
+    /* A session that is not new: what it is in is known by its topics. */
+    for (size_t i = 0; i < conn->topic_count; i++)
+        rooms_restore(conn->user_data, conn->topics[i].data, conn->topics[i].len);
 }
 
 static void on_close(void *ctx, struct gh_app_conn *conn, uint32_t close_code)

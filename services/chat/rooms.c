@@ -45,6 +45,16 @@ enum gh_err rooms_remove(struct rooms *rooms, const char *name, size_t len)
     return GH_OK;
 }
 
+void rooms_restore(struct rooms *rooms, const void *topic, size_t len)
+{
+    static const char prefix[] = "room:";
+
+    if (len > sizeof(prefix) - 1 && memcmp(topic, prefix, sizeof(prefix) - 1) == 0 &&
+        rooms_add(rooms, (const char *)topic + sizeof(prefix) - 1, len - (sizeof(prefix) - 1)) !=
+            GH_OK)
+        return; /* one too many, or named otherwise: it must be joined again */
+}
+
 size_t room_topic(const char *name, size_t len, char topic[ROOM_TOPIC_MAX])
 {
     static const char prefix[] = "room:";

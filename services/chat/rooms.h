@@ -32,6 +32,8 @@ bool rooms_has(const struct rooms *rooms, const char *name, size_t len);
 /* Errors: GH_ERR_BAD_MESSAGE (name), GH_ERR_EXISTS, GH_ERR_LIMIT. */
 GH_NODISCARD enum gh_err rooms_add(struct rooms *rooms, const char *name, size_t len);
 GH_NODISCARD enum gh_err rooms_remove(struct rooms *rooms, const char *name, size_t len);
+/* As rooms_add, from the topic of a room; others are passed over. */
+void rooms_restore(struct rooms *rooms, const void *topic, size_t len);
 /* "room:NAME" into topic; returns its length. name must be valid. */
 size_t room_topic(const char *name, size_t len, char topic[ROOM_TOPIC_MAX]);
 

@@ -12,7 +12,12 @@
  * to every edge, and each edge delivers to its own connections: a room of thousands costs one
  * message per edge.
  *
- * Delivery is at most once: an edge that dies takes with it what it had not written. An application
+ * Delivery is at most once: an edge that dies takes with it what it had not written. On a resumable
+ * route (`resume:` in the configuration) it is exactly once while the client comes back in time:
+ * the kit keeps what was said of late, and says again to the session's next edge what had not
+ * reached it. Such a connection has no on_close when its client goes away and no on_open when it is
+ * back: it is the same one, and may be sent to all the while. `seq` in the envelope is the gate's
+ * there. An application
  * that dies is told of all open connections again when it is back; what it had not acknowledged in
  * its own words, the client must ask again.
  *
@@ -23,8 +28,9 @@
 
 #include "common/service.h"
 
-#define GH_APP_TOPIC_MAX 128u /* bytes of a topic's name */
-#define GH_APP_ROLES_MAX 32u
+#define GH_APP_TOPIC_MAX  128u /* bytes of a topic's name */
+#define GH_APP_ROLES_MAX  32u
+#define GH_APP_TOPICS_MAX 256u /* of one connection; the edge refuses more */
 
 struct gh_app;
 struct gh_app_edge;
@@ -39,7 +45,19 @@ struct gh_app_conn { /* read only; valid from on_open to the end of on_close */
     ProtobufCBinaryData roles[GH_APP_ROLES_MAX];
     size_t role_count;
     void *user_data; /* the application's */
-    struct gh_app_conn *chain;
+    bool resumable;
+    /* During on_open only: the session is not new, but another instance knew it, or this one before
+     * it was restarted. These are the topics it is in. */
+    bool resumed;
+    const ProtobufCBinaryData *topics;
+    size_t topic_count;
+
+    /* The kit's own. edge is NULL while the client is away. */
+    struct gh_app_conn *chain, *session_chain;
+    struct gh_app_conn *older, *newer; /* detached ones, by when */
+    bool detached;
+    int64_t detached_ms;
+    char *text;
 };
 
 struct gh_app_message {

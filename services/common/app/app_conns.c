@@ -71,52 +71,76 @@ static ProtobufCBinaryData place(char **at, ProtobufCBinaryData bytes)
     return copy;
 }
 
-/* The connection and all its texts in one block. */
-static enum gh_err conn_new(const Gh__AppIdentity *identity, struct gh_app_conn **ret_conn)
+/* All its texts in one block, which takes the place of the one before. */
+static enum gh_err identify(struct gh_app_conn *conn, const Gh__AppIdentity *identity)
 {
     size_t bytes =
         identity->session_id.len + identity->user.len + identity->route.len + identity->address.len;
-    struct gh_app_conn *conn;
-    char *at;
+    char *text, *at;
 
     if (identity->n_roles > GH_APP_ROLES_MAX) return GH_ERR_BAD_MESSAGE;
     for (size_t i = 0; i < identity->n_roles; i++)
         bytes += identity->roles[i].len;
     if (bytes > IDENTITY_BYTES_MAX) return GH_ERR_BAD_MESSAGE;
-    conn = malloc(sizeof(*conn) + bytes);
-    if (conn == NULL) return GH_ERR_NOMEM;
-    *conn = (struct gh_app_conn){ .role_count = identity->n_roles };
-    at = (char *)(conn + 1);
+    text = at = malloc(bytes + 1);
+    if (text == NULL) return GH_ERR_NOMEM;
     conn->session_id = place(&at, identity->session_id);
     conn->user = place(&at, identity->user);
     conn->route = place(&at, identity->route);
     conn->address = place(&at, identity->address);
+    conn->role_count = identity->n_roles;
     for (size_t i = 0; i < identity->n_roles; i++)
         conn->roles[i] = place(&at, identity->roles[i]);
-    *ret_conn = conn;
+    conn->resumable = identity->resumable;
+    free(conn->text);
+    conn->text = text;
     return GH_OK;
+}
+
+static enum gh_err make_room(struct gh_app_conns *conns, uint64_t id)
+{
+    if (gh_app_conns_find(conns, id) != NULL) return GH_ERR_EXISTS;
+    if (conns->count >= GH_APP_CONNS_MAX) return GH_ERR_LIMIT;
+    return conns->count >= conns->bucket_count ? conns_grow(conns) : GH_OK;
+}
+
+static void insert(struct gh_app_conns *conns, struct gh_app_edge *edge, uint64_t id,
+                   struct gh_app_conn *conn)
+{
+    size_t bucket = bucket_of(conns, id);
+
+    conn->edge = edge;
+    conn->id = id;
+    conn->chain = conns->buckets[bucket];
+    conns->buckets[bucket] = conn;
+    conns->count++;
 }
 
 enum gh_err gh_app_conns_add(struct gh_app_conns *conns, struct gh_app_edge *edge, uint64_t id,
                              const Gh__AppIdentity *identity, struct gh_app_conn **ret_conn)
 {
     struct gh_app_conn *conn = NULL;
-    size_t bucket;
-    enum gh_err err = GH_OK;
+    enum gh_err err = make_room(conns, id);
 
-    if (gh_app_conns_find(conns, id) != NULL) return GH_ERR_EXISTS;
-    if (conns->count >= GH_APP_CONNS_MAX) return GH_ERR_LIMIT;
-    if (conns->count >= conns->bucket_count) err = conns_grow(conns);
-    if (err == GH_OK) err = conn_new(identity, &conn);
-    if (err != GH_OK) return err;
-    conn->edge = edge;
-    conn->id = id;
-    bucket = bucket_of(conns, id);
-    conn->chain = conns->buckets[bucket];
-    conns->buckets[bucket] = conn;
-    conns->count++;
+    if (err == GH_OK && (conn = calloc(1, sizeof(*conn))) == NULL) err = GH_ERR_NOMEM;
+    if (err == GH_OK) err = identify(conn, identity);
+    if (err != GH_OK) {
+        gh_app_conn_free(conn);
+        return err;
+    }
+    insert(conns, edge, id, conn);
     *ret_conn = conn;
     return GH_OK;
+}
+
+enum gh_err gh_app_conns_move(struct gh_app_conns *conns, struct gh_app_edge *edge, uint64_t id,
+                              const Gh__AppIdentity *identity, struct gh_app_conn *conn)
+{
+    enum gh_err err = make_room(conns, id);
+
+    if (err == GH_OK) err = identify(conn, identity);
+    if (err == GH_OK) insert(conns, edge, id, conn);
+    return err;
 }
 
 void gh_app_conns_remove(struct gh_app_conns *conns, struct gh_app_conn *conn)
@@ -131,6 +155,7 @@ void gh_app_conns_remove(struct gh_app_conns *conns, struct gh_app_conn *conn)
 
 void gh_app_conn_free(struct gh_app_conn *conn)
 {
+    if (conn != NULL) free(conn->text);
     free(conn);
 }
 

@@ -20,6 +20,11 @@ struct gh_app_conn *gh_app_conns_find(const struct gh_app_conns *conns, uint64_t
 GH_NODISCARD enum gh_err gh_app_conns_add(struct gh_app_conns *conns, struct gh_app_edge *edge,
                                           uint64_t id, const Gh__AppIdentity *identity,
                                           struct gh_app_conn **ret_conn);
+/* One that was taken out before, now with this id on this edge and this identity; its application
+ * keeps its pointer to it. Errors: as above; it is on no edge then. */
+GH_NODISCARD enum gh_err gh_app_conns_move(struct gh_app_conns *conns, struct gh_app_edge *edge,
+                                           uint64_t id, const Gh__AppIdentity *identity,
+                                           struct gh_app_conn *conn);
 /* Takes it out without freeing it; gh_app_conn_free does. */
 void gh_app_conns_remove(struct gh_app_conns *conns, struct gh_app_conn *conn);
 void gh_app_conn_free(struct gh_app_conn *conn);
