@@ -45,7 +45,7 @@ static void fresh(struct creation *c, uint32_t code)
 /* ---- the answer ---- */
 
 struct back { /* what the script says of a resumed session */
-    const redisReply *expires, *generation, *last, *stamp, *edge, *boot, *detached;
+    const redisReply *expires, *generation, *last, *stamp, *detached;
     const redisReply *cursors, *topics, *entries;
 };
 
@@ -58,14 +58,12 @@ static bool take_back(const redisReply *reply, struct back *ret_back)
 {
     redisReply *const *e = reply->element;
 
-    if (reply->elements != 13 || e[3]->type != REDIS_REPLY_INTEGER ||
+    if (reply->elements != 11 || e[3]->type != REDIS_REPLY_INTEGER ||
         e[4]->type != REDIS_REPLY_INTEGER || e[5]->type != REDIS_REPLY_INTEGER ||
-        e[6]->type != REDIS_REPLY_STRING || e[7]->type != REDIS_REPLY_STRING ||
-        e[8]->type != REDIS_REPLY_STRING || e[9]->type != REDIS_REPLY_INTEGER ||
-        e[10]->type != REDIS_REPLY_STRING || !is_array(e[11], 4096) ||
-        !is_array(e[12], ENTRIES_MAX))
+        e[6]->type != REDIS_REPLY_STRING || e[7]->type != REDIS_REPLY_INTEGER ||
+        e[8]->type != REDIS_REPLY_STRING || !is_array(e[9], 4096) || !is_array(e[10], ENTRIES_MAX))
         return false;
-    *ret_back = (struct back){ e[3], e[4], e[5], e[6], e[7], e[8], e[9], e[10], e[11], e[12] };
+    *ret_back = (struct back){ e[3], e[4], e[5], e[6], e[7], e[8], e[9], e[10] };
     return true;
 }
 
@@ -164,8 +162,7 @@ static void resumed(struct creation *c, const redisReply *reply)
                           c->msg->expires_ms);
     /* Whoever holds it still: the edge it was on, which may not know that its client has gone. */
     if (back.detached->integer == 0)
-        session_order_moved(session, c->id, gh_bytes(back.edge->str, back.edge->len),
-                            strtoull(back.boot->str, NULL, 10));
+        session_order_moved(session, c->id, (uint64_t)back.generation->integer);
     tell(c, GH_SEV_INFO, "session.resumed", GH_CODE_OK, "");
     creation_free(c);
 }

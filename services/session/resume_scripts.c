@@ -19,7 +19,7 @@ struct gh_script session_script_resume = {
     "  if code == IDLE or code == EXPIRED or code == AWAY then return {'fresh', code, ended} end\n"
     "  return {'refused', code, ended}\n"
     "end\n"
-    "local r = redis.call('HMGET', rec, 'h', 'n', 'w', 'd', 't', 'r', 'c', 'l', 'e', 'b', 'm', "
+    "local r = redis.call('HMGET', rec, 'h', 'n', 'w', 'd', 't', 'r', 'c', 'l', 'm', "
     "'V', 'y')\n"
     /* Digests are compared, not secrets: how long it takes tells nothing of one. */
     "if not r[1] or r[1] ~= secret then return {'refused', FORBIDDEN, ended} end\n"
@@ -47,7 +47,7 @@ struct gh_script session_script_resume = {
     "local n = tonumber(r[2]) + 1\n"
     "redis.call('HSET', rec, 'a', ARGV[12], 'g', ARGV[13], 'e', ARGV[15], 'b', ARGV[16],\n"
     "  'k', ARGV[17], 'R', ARGV[18], 'h', ARGV[19], 'w', ARGV[20], 'N', ARGV[21], 'B', ARGV[22],\n"
-    "  'n', n, 'T', 0, 'x', expires, 'y', math.max(cred, tonumber(r[13] or 0)), 't', now, 'v', "
+    "  'n', n, 'T', 0, 'x', expires, 'y', math.max(cred, tonumber(r[11] or 0)), 't', now, 'v', "
     "now)\n"
     "redis.call('HDEL', rec, 'd')\n"
     "redis.call('ZADD', live, 'XX', math.min(now + idle, expires), id)\n"
@@ -55,8 +55,8 @@ struct gh_script session_script_resume = {
     "local entries = redis.call('XRANGE', queue, '-', '+')\n"
     "local out = {}\n"
     "for i, entry in ipairs(entries) do out[i] = {entry[2][2], entry[2][4]} end\n"
-    "return {'resumed', OK, ended, expires, n, last, r[11] or '', r[9] or '', r[10] or '0',\n"
-    "  r[4] and 1 or 0, r[12] or '', redis.call('SMEMBERS', base .. 'p:' .. id), out}\n",
+    "return {'resumed', OK, ended, expires, n, last, r[9] or '', r[4] and 1 or 0,\n"
+    "  r[10] or '', redis.call('SMEMBERS', base .. 'p:' .. id), out}\n",
 };
 
 struct gh_script session_script_append = {

@@ -51,8 +51,8 @@ extern struct gh_script session_script_sweep;
 /* ARGV: id, idle_ms, max_age_ms, credential's expiry, digest of the secret, last number seen,
  * grace_ms (beyond the window, for an edge that died without a word), then u, a, g, r, e, b, k, R,
  * and the new h, w, N, B. Returns {what, code, ended...}: "refused"; "unknown": no trace of it with
- * this user; "fresh": it is over, a new one may be had; or "resumed" and expires, n, l, m, e and b
- * before, 1 if it was detached, o, topics, {f, d} of each message not seen. */
+ * this user; "fresh": it is over, a new one may be had; or "resumed" and expires, n, l, m, 1 if it
+ * was detached, V, topics, {f, d} of each message not seen. */
 extern struct gh_script session_script_resume;
 
 /* ARGV: for each item id, n, turn, first number, acknowledged up to, 1 to detach, V, how many

@@ -18,8 +18,7 @@ struct session_orders { /* gathered until the version for them is known */
     Gh__SessionGone items[ORDER_MAX];
     Gh__SessionGone *list[ORDER_MAX];
     char ids[ORDER_MAX][SESSION_ID_LEN];
-    char edges[ORDER_MAX][GH_BUS_INSTANCE_MAX]; /* of those that moved */
-    struct session *session;                    /* NULL: the service has ended */
+    struct session *session; /* NULL: the service has ended */
 };
 
 /* ---- orders ---- */
@@ -64,8 +63,7 @@ static void flush_orders(struct session *session)
     free(orders);
 }
 
-static void order(struct session *session, const char *id, uint32_t code, ProtobufCBinaryData edge,
-                  uint64_t edge_boot_id)
+static void order(struct session *session, const char *id, uint32_t code, uint64_t generation)
 {
     struct session_orders *orders;
     size_t at;
@@ -81,11 +79,7 @@ static void order(struct session *session, const char *id, uint32_t code, Protob
     memcpy(orders->ids[at], id, SESSION_ID_LEN);
     orders->items[at].session_id = gh_bytes(orders->ids[at], SESSION_ID_LEN);
     orders->items[at].code = code;
-    if (edge.len > 0 && edge.len <= GH_BUS_INSTANCE_MAX) {
-        memcpy(orders->edges[at], edge.data, edge.len);
-        orders->items[at].edge = gh_bytes(orders->edges[at], edge.len);
-        orders->items[at].edge_boot_id = edge_boot_id;
-    }
+    orders->items[at].generation = generation;
     orders->list[at] = &orders->items[at];
     if (orders->count == ORDER_MAX) flush_orders(session);
 }
@@ -217,14 +211,12 @@ void session_ended_one(struct session *session, const struct session_user *user,
     if (row->code == GH_CODE_OK) return; /* only an index entry that named nothing */
     ledger_add(session->ledger, row->id, user->name, user->len, row->code, gh_clock_mono_ms());
     if (row->code < GH_CODE_COUNT) (*session->ended[row->code])++;
-    if (push) order(session, row->id, row->code, gh_bytes(NULL, 0), 0);
+    if (push) order(session, row->id, row->code, 0);
 }
 
-void session_order_moved(struct session *session, const char *id, ProtobufCBinaryData edge,
-                         uint64_t edge_boot_id)
+void session_order_moved(struct session *session, const char *id, uint64_t generation)
 {
-    if (edge.len == 0) return; /* without a name it would end whoever has it now */
-    order(session, id, GH_CODE_SUPERSEDED, edge, edge_boot_id);
+    order(session, id, GH_CODE_SUPERSEDED, generation);
     flush_orders(session);
 }
 

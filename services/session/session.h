@@ -88,9 +88,8 @@ void session_ended_one(struct session *session, const struct session_user *user,
 uint32_t session_ended(struct session *session, const struct session_user *user,
                        const redisReply *rows, bool push);
 
-/* Tells the edge that had it: its connection of this session ends, the session does not. */
-void session_order_moved(struct session *session, const char *id, ProtobufCBinaryData edge,
-                         uint64_t edge_boot_id);
+/* Tells whoever had it before this generation: the connection ends, the session does not. */
+void session_order_moved(struct session *session, const char *id, uint64_t generation);
 
 /* Indexes of one session: written before it is made, removed after its end. */
 void session_index_add(struct session *session, const struct session_user *user, const char *id,
