@@ -64,6 +64,25 @@ void auth_rules_done(struct auth_rules *rules)
     *rules = (struct auth_rules){ 0 };
 }
 
+/* Key sets begin to follow their sources; those of a reload with what the old ones know. */
+static enum gh_err start_keysets(struct auth *auth, struct auth_rules *rules,
+                                 const struct auth_rules *old)
+{
+    enum gh_err err = GH_OK;
+
+    for (size_t i = 0; err == GH_OK && i < rules->issuers.count; i++) {
+        struct issuer *issuer = &rules->issuers.items[i];
+        const struct issuer *was = NULL;
+
+        if (issuer->keyset == NULL) continue;
+        if (old != NULL)
+            was = issuers_find(&old->issuers, issuer->rule.name, strlen(issuer->rule.name));
+        if (was != NULL && was->keyset != NULL) keyset_adopt(issuer->keyset, was->keyset);
+        err = keyset_start(issuer->keyset, auth->loop, auth->fetcher, &auth->jwks);
+    }
+    return err;
+}
+
 /* The own issuer and the verifier point into the rules: they must not be moved, so a reload loads
  * into the other of two places. */
 void auth_reload(void *ctx)
@@ -77,6 +96,10 @@ void auth_reload(void *ctx)
     enum gh_err err = gh_config_load(auth->config_path, auth->instance, &config);
 
     if (err == GH_OK) err = auth_rules_load(config, fresh);
+    if (err == GH_OK && auth->fetcher != NULL && start_keysets(auth, fresh, old) != GH_OK) {
+        auth_rules_done(fresh);
+        err = GH_ERR_NOMEM;
+    }
     if (err != GH_OK) {
         gh_config_free(config);
         gh_log(GH_LOG_ERROR, "reload_refused", "kept=\"the configuration that was loaded before\"");
@@ -125,6 +148,11 @@ static void make_metrics(struct auth *auth, struct gh_metrics *metrics)
     auth->tickets_made = COUNTER("tickets_total", "Tickets made.");
     auth->tokens_made = COUNTER("tokens_total", "Access tokens signed.");
     auth->refreshed = COUNTER("refreshed_total", "Refresh tokens rotated.");
+    auth->jwks.fetched = COUNTER("jwks_read_total", "Key sets read, also unchanged ones.");
+    auth->jwks.failed = COUNTER("jwks_failed_total", "Key sets that could not be read.");
+    auth->jwks.waited = COUNTER("jwks_waited_total", "Requests that waited for a key set.");
+    auth->jwks.not_waited =
+        COUNTER("jwks_not_waited_total", "Unknown keys for which no key set was asked for.");
     auth->reused = COUNTER("refresh_reused_total", "Families that died of a spent refresh token.");
 #undef COUNTER
     gh_metrics_gauge_fn(metrics, "gatehouse_auth_revocations", NULL, "Revocations in force.",
@@ -139,10 +167,14 @@ enum gh_err auth_new(uv_loop_t *loop, struct gh_config *config, const char *inst
     enum gh_err err;
 
     if (auth == NULL) return GH_ERR_NOMEM;
+    auth->loop = loop;
     auth->config_path = gh_config_path(config);
     auth->instance = instance;
     auth->rules = &auth->places[0];
     err = auth_rules_load(config, auth->rules);
+    if (err == GH_OK && redis != NULL) make_metrics(auth, metrics);
+    if (err == GH_OK && redis != NULL) err = fetcher_new(loop, &auth->fetcher);
+    if (err == GH_OK && redis != NULL) err = start_keysets(auth, auth->rules, NULL);
     if (err == GH_OK && redis != NULL) err = gh_redis_new(loop, redis, &auth->redis);
     if (err == GH_OK && redis != NULL)
         err = revocations_new(
@@ -160,7 +192,6 @@ enum gh_err auth_new(uv_loop_t *loop, struct gh_config *config, const char *inst
         auth_free(auth);
         return err;
     }
-    if (redis != NULL) make_metrics(auth, metrics);
     *ret_auth = auth;
     return GH_OK;
 }
@@ -170,9 +201,10 @@ void auth_free(struct auth *auth)
     if (auth == NULL) return;
     auth->server = NULL;
     gh_client_free(auth->sessions);
+    auth_rules_done(auth->rules); /* who waits for keys is answered while all else is there */
+    fetcher_free(auth->fetcher);
     revocations_free(auth->revocations);
     gh_redis_free(auth->redis);
-    auth_rules_done(auth->rules);
     free(auth);
 }
 
@@ -236,6 +268,7 @@ enum auth_reason auth_judge(struct auth *auth, const Gh__AuthVerify *msg, int64_
                             struct identity *identity)
 {
     identity->issuer = NULL;
+    identity->missing = NULL;
     switch ((int)msg->kind) {
     case GH__CREDENTIAL_KIND__CREDENTIAL_BEARER:
     case GH__CREDENTIAL_KIND__CREDENTIAL_SUBPROTOCOL:
@@ -253,6 +286,7 @@ enum auth_reason auth_judge_bearer(struct auth *auth, ProtobufCBinaryData header
     const char *text = (const char *)header.data;
 
     identity->issuer = NULL;
+    identity->missing = NULL;
     /* RFC 7235: the scheme in any case, one or more spaces. */
     if (header.len < 8 || strncasecmp(text, "Bearer ", 7) != 0) return AUTH_BEARER_HEADER;
     return judge_token(auth, text + 7, header.len - 7, now_ms, identity);

@@ -6,6 +6,7 @@
 
 #include "config.h"
 #include "issuer.h"
+#include "keyset.h"
 #include "own.h"
 #include "revocations.h"
 #include "roles.h"
@@ -41,6 +42,9 @@ struct auth {
     struct auth_rules places[2];
     const char *config_path;
     const char *instance;
+    uv_loop_t *loop;
+    struct fetcher *fetcher; /* NULL: the rules alone */
+    struct keyset_counters jwks;
     struct gh_redis *redis;
     struct revocations *revocations;
     struct gh_client *sessions; /* the session service; NULL: nobody to tell (tests) */
@@ -64,7 +68,7 @@ bool auth_ready(void *auth); /* for the ready check: the revocations were read *
 void auth_reload(void *auth);
 
 /* Judges a JWT, as bearer or in a token_refresh message, revocations included. On AUTH_OK *identity
- * is filled; else only identity->issuer is defined. */
+ * is filled; else only identity->issuer and identity->missing are defined. */
 GH_NODISCARD enum auth_reason auth_judge(struct auth *auth, const Gh__AuthVerify *msg,
                                          int64_t now_ms, struct identity *identity);
 /* The token of an Authorization header ("Bearer ..."). */

@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include "keyset.h"
 #include "roles.h"
 
 #include <errno.h>
@@ -20,6 +21,30 @@ static const struct gh_config_field key_fields[] = {
     { 0 },
 };
 
+#define DAY_MS 86400000ull
+
+#define JWKS(key, kind, member, ...)                                                               \
+    {                                                                                              \
+        key, kind, offsetof(struct auth_jwks_config, member), __VA_ARGS__                          \
+    }
+static const struct gh_config_field jwks_fields[] = {
+    JWKS("url", GH_CFG_STRING, url, .dflt = "", .max = 1024),
+    JWKS("file", GH_CFG_PATH, file, .dflt = ""),
+    JWKS("ca_file", GH_CFG_PATH, ca_file, .dflt = ""),
+    JWKS("algorithms", GH_CFG_LIST, algorithms, .dflt = "RS256,ES256", .min = 1, .max = 3,
+         .help = "write RS256, ES256 or, for a file, HS256"),
+    JWKS("timeout", GH_CFG_MS, timeout_ms, .dflt = "3s", .min = 100, .max = 30000),
+    JWKS("min_age", GH_CFG_MS, min_age_ms, .dflt = "1m", .min = 100, .max = DAY_MS),
+    JWKS("max_age", GH_CFG_MS, max_age_ms, .dflt = "1h", .min = 100, .max = 30 * DAY_MS),
+    JWKS("unknown_kid", GH_CFG_MS, unknown_kid_ms, .dflt = "10s", .min = 100, .max = DAY_MS,
+         .help = "how long after asking the source an unknown kid does not make it ask again"),
+    JWKS("keep", GH_CFG_MS, keep_ms, .dflt = "7d", .max = 366 * DAY_MS,
+         .help = "how long the last good set is kept while the source is away; 0s for ever"),
+    JWKS("max_bytes", GH_CFG_BYTES, max_bytes, .dflt = "64KiB", .min = 256,
+         .max = JWK_SET_MAX_BYTES),
+    { 0 },
+};
+
 #define ISSUER(key, kind, member, ...)                                                             \
     {                                                                                              \
         key, kind, offsetof(struct auth_issuer_config, member), __VA_ARGS__                        \
@@ -35,6 +60,7 @@ static const struct gh_config_field issuer_fields[] = {
     ISSUER("kid", GH_CFG_STRING, kid, .dflt = "", .max = TOKEN_KID_MAX_BYTES),
     ISSUER("keys", GH_CFG_STRUCTS, keys, .max = ISSUER_MAX_KEYS, .fields = key_fields,
            .item_size = sizeof(struct auth_key_config)),
+    ISSUER("jwks", GH_CFG_STRUCT, jwks, .fields = jwks_fields),
     ISSUER("types", GH_CFG_LIST, types, .dflt = "JWT,at+jwt", .min = 1, .max = 8,
            .help = "write the accepted values of typ"),
     ISSUER("type_required", GH_CFG_BOOL, type_required, .dflt = "false"),
@@ -60,7 +86,6 @@ static const struct gh_config_field client_fields[] = {
     { 0 },
 };
 
-#define DAY_MS         86400000ull
 #define TOKENS(member) offsetof(struct auth_tokens_config, member)
 static const struct gh_config_field tokens_fields[] = {
     { "issuer", GH_CFG_STRING, TOKENS(issuer), .dflt = "", .max = 200 },
@@ -202,6 +227,65 @@ static bool parse_leeway(const char *text, uint64_t *ret_ms)
     return true;
 }
 
+/* ---- a JWK Set ---- */
+
+static const char *bad_url(const char *url)
+{
+    if (strncmp(url, "https://", 8) != 0) return "must begin with https://";
+    if (url[8] == '\0' || url[8] == '/') return "names no host";
+    if (strpbrk(url, "@#") != NULL) return "may have neither a user nor a fragment";
+    for (const char *p = url; *p != '\0'; p++) {
+        if (*p <= ' ' || *p > '~') return "has a character that is not of a URL";
+    }
+    return NULL;
+}
+
+static enum gh_err load_jwks(struct gh_config *config, const struct auth_issuer_config *from,
+                             size_t i, struct issuer *issuer)
+{
+    const struct auth_jwks_config *jwks = &from->jwks;
+    struct keyset_config keys = {
+        .url = jwks->url,
+        .file = jwks->file,
+        .ca_file = jwks->ca_file,
+        .timeout_ms = jwks->timeout_ms,
+        .min_age_ms = jwks->min_age_ms,
+        .max_age_ms = jwks->max_age_ms,
+        .unknown_kid_ms = jwks->unknown_kid_ms,
+        .keep_ms = jwks->keep_ms,
+        .max_bytes = jwks->max_bytes,
+    };
+    const bool from_net = jwks->url[0] != '\0';
+    const char *why = NULL;
+    char where[64];
+    enum gh_err err;
+
+    snprintf(where, sizeof(where), "issuers[%zu].jwks", i);
+    if (from_net && jwks->file[0] != '\0')
+        return gh_config_fail(config, "auth", where, "has both url and file; write one");
+    if (from->key_file[0] != '\0' || from->keys.count > 0)
+        return gh_config_fail(config, "auth", where,
+                              "an issuer has its keys from one place: jwks, or key_file and keys");
+    if (jwks->min_age_ms > jwks->max_age_ms)
+        return gh_config_fail(config, "auth", where, "min_age is more than max_age");
+    for (size_t k = 0; k < jwks->algorithms.count; k++) {
+        const char *name = jwks->algorithms.items[k];
+        enum token_alg alg;
+
+        if (token_alg_parse(name, strlen(name), &alg) != GH_OK || (from_net && alg == TOKEN_HS256))
+            return gh_config_fail(config, "auth", where,
+                                  "algorithms: \"%s\" is not RS256, ES256 or, for a file, HS256",
+                                  name);
+        keys.allowed[alg] = true;
+    }
+    if (from_net && (why = bad_url(jwks->url)) != NULL)
+        return gh_config_fail(config, "auth", where, "url: \"%s\" %s", jwks->url, why);
+    err = keyset_new(issuer, &keys, &issuer->keyset, &why);
+    if (err == GH_ERR_CONFIG)
+        return gh_config_fail(config, "auth", where, "file: \"%s\": %s", jwks->file, why);
+    return err;
+}
+
 static enum gh_err load_issuer(struct gh_config *config, const struct auth_config *cfg, size_t i,
                                struct issuers *issuers)
 {
@@ -229,6 +313,8 @@ static enum gh_err load_issuer(struct gh_config *config, const struct auth_confi
     if (from->leeway[0] != '\0' && !parse_leeway(from->leeway, &issuer->rule.leeway_ms))
         return gh_config_fail(config, "auth", where, "\"%s\" is not a duration of at most 5m",
                               from->leeway);
+    if (from->jwks.url[0] != '\0' || from->jwks.file[0] != '\0')
+        return load_jwks(config, from, i, issuer);
     if (from->key_file[0] != '\0') {
         snprintf(where, sizeof(where), "issuers[%zu].key_file", i);
         err = add_key(config, issuer, where, from->key_file, from->algorithm, from->kid);
@@ -241,9 +327,9 @@ static enum gh_err load_issuer(struct gh_config *config, const struct auth_confi
     }
     if (err == GH_OK && issuer->key_count == 0) {
         snprintf(where, sizeof(where), "issuers[%zu].name", i);
-        err =
-            gh_config_fail(config, "auth", where,
-                           "\"%s\" has no key; write key_file with algorithm, or keys", from->name);
+        err = gh_config_fail(config, "auth", where,
+                             "\"%s\" has no key; write key_file with algorithm, keys, or jwks",
+                             from->name);
     }
     return err;
 }

@@ -17,6 +17,15 @@ struct auth_key_config {
     const char *file;
 };
 
+struct auth_jwks_config { /* as struct keyset_config */
+    const char *url;
+    const char *file;
+    const char *ca_file;
+    struct gh_config_list algorithms;
+    uint64_t timeout_ms, min_age_ms, max_age_ms, unknown_kid_ms, keep_ms;
+    uint64_t max_bytes;
+};
+
 struct auth_issuer_config {
     const char *name;
     struct gh_config_list audiences;
@@ -24,6 +33,7 @@ struct auth_issuer_config {
     const char *key_file;
     const char *kid;
     struct gh_config_structs keys; /* struct auth_key_config */
+    struct auth_jwks_config jwks;
     struct gh_config_list types;
     bool type_required;
     struct gh_config_list required_claims;

@@ -2,6 +2,7 @@
 
 #include "auth.h"
 #include "http.h"
+#include "park.h"
 #include "revoke.h"
 #include "tickets.h"
 
@@ -123,13 +124,41 @@ static enum gh_err verify_ticket(struct auth *auth, const Gh__AuthVerify *msg,
     return GH_OK;
 }
 
+static void verify_again(struct auth *auth, const void *msg, struct gh_reply *reply,
+                         enum gh_err waited);
+
+/* A token whose key is not known: the key may be new. first: it may wait for the issuer's keys. */
+static void verify_token(struct auth *auth, const Gh__AuthVerify *msg, struct gh_reply *reply,
+                         bool first, enum gh_err waited)
+{
+    struct identity identity;
+    enum auth_reason reason = auth_judge(auth, msg, gh_clock_wall_ms(), &identity);
+
+    if (identity.missing != NULL && first) {
+        waited = auth_park(auth, identity.missing, &msg->base, reply, verify_again);
+        if (waited == GH_OK) return;
+    }
+    /* Not judged, for the source is away: not the same as not known there. */
+    if (reason == AUTH_KEYS_AWAY ||
+        (identity.missing != NULL && waited != GH_OK && waited != GH_ERR_NOT_FOUND)) {
+        (*auth->verdicts[AUTH_KEYS_AWAY])++;
+        answer_unavailable(auth, reply);
+        return;
+    }
+    answer(auth, msg, reason, &identity, reply);
+}
+
+static void verify_again(struct auth *auth, const void *msg, struct gh_reply *reply,
+                         enum gh_err waited)
+{
+    verify_token(auth, msg, reply, false, waited);
+}
+
 static enum gh_err on_verify(void *ctx, const struct gh_peer *peer, const void *body,
                              struct gh_reply *reply)
 {
     const Gh__AuthVerify *msg = body;
     struct auth *auth = ctx;
-    struct identity identity;
-    enum auth_reason reason;
 
     (void)peer;
     if (msg->route.len > 64 || msg->address.len > 64 || msg->request_id.len > 64 ||
@@ -141,8 +170,7 @@ static enum gh_err on_verify(void *ctx, const struct gh_peer *peer, const void *
         return GH_OK;
     }
     if (msg->kind == GH__CREDENTIAL_KIND__CREDENTIAL_TICKET) return verify_ticket(auth, msg, reply);
-    reason = auth_judge(auth, msg, gh_clock_wall_ms(), &identity);
-    answer(auth, msg, reason, &identity, reply);
+    verify_token(auth, msg, reply, true, GH_OK);
     return GH_OK;
 }
 

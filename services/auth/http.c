@@ -1,5 +1,6 @@
 #include "http.h"
 
+#include "park.h"
 #include "tickets.h"
 
 #include "common/clock.h"
@@ -184,12 +185,51 @@ static struct http_call *make_call(struct auth *auth, const Gh__AuthHttp *msg,
     return call;
 }
 
+static void handle(struct http_call *call, const Gh__AuthHttp *msg)
+{
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        if (strcmp(paths[i].path, call->path) != 0) continue;
+        if (gh_bytes_eq(msg->method, "POST"))
+            paths[i].fn(call, msg);
+        else
+            http_refuse(call, GH_CODE_METHOD, NULL, "method");
+        return;
+    }
+    http_refuse(call, GH_CODE_NOT_FOUND, NULL, "no_such_path");
+}
+
+static void handle_again(struct auth *auth, const void *msg, struct gh_reply *reply,
+                         enum gh_err waited)
+{
+    struct http_call *call = make_call(auth, msg, reply);
+
+    if (call == NULL)
+        gh_reply_fail(reply, GH_ERR_NOMEM);
+    else if (waited != GH_OK)
+        http_refuse(call, GH_CODE_UNAVAILABLE, NULL, auth_reason_name(AUTH_KEYS_AWAY));
+    else
+        handle(call, msg);
+}
+
+/* Does it carry a token whose key may be on its way? */
+static struct keyset *missing_keys(struct auth *auth, const Gh__AuthHttp *msg)
+{
+    struct identity identity;
+    enum auth_reason ignored =
+        auth_judge_bearer(auth, msg->authorization, gh_clock_wall_ms(), &identity);
+
+    (void)ignored;
+    return identity.missing;
+}
+
 enum gh_err http_on_request(void *ctx, const struct gh_peer *peer, const void *body,
                             struct gh_reply *reply)
 {
     const Gh__AuthHttp *msg = body;
     struct auth *auth = ctx;
+    struct keyset *missing;
     struct http_call *call;
+    enum gh_err err;
 
     (void)peer;
     if (msg->body.len > HTTP_BODY_MAX_BYTES || msg->authorization.len > HTTP_BODY_MAX_BYTES ||
@@ -201,14 +241,18 @@ enum gh_err http_on_request(void *ctx, const struct gh_peer *peer, const void *b
         http_refuse(call, GH_CODE_UNAVAILABLE, NULL, "revocations_not_read");
         return GH_OK;
     }
-    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
-        if (strcmp(paths[i].path, call->path) != 0) continue;
-        if (gh_bytes_eq(msg->method, "POST"))
-            paths[i].fn(call, msg);
-        else
-            http_refuse(call, GH_CODE_METHOD, NULL, "method");
-        return GH_OK;
+    missing = missing_keys(auth, msg);
+    if (missing != NULL) {
+        err = auth_park(auth, missing, &msg->base, reply, handle_again);
+        if (err == GH_OK) {
+            free(call);
+            return GH_OK;
+        }
+        if (err != GH_ERR_NOT_FOUND) {
+            http_refuse(call, GH_CODE_UNAVAILABLE, NULL, auth_reason_name(AUTH_KEYS_AWAY));
+            return GH_OK;
+        }
     }
-    http_refuse(call, GH_CODE_NOT_FOUND, NULL, "no_such_path");
+    handle(call, msg);
     return GH_OK;
 }

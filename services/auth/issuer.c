@@ -1,5 +1,7 @@
 #include "issuer.h"
 
+#include "keyset.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,8 +33,10 @@ void issuer_clear_keys(struct issuer *issuer)
 
 void issuers_done(struct issuers *issuers)
 {
-    for (size_t i = 0; i < issuers->count; i++)
+    for (size_t i = 0; i < issuers->count; i++) {
+        keyset_free(issuers->items[i].keyset);
         issuer_clear_keys(&issuers->items[i]);
+    }
     free(issuers->items);
     issuers->items = NULL;
     issuers->count = 0;

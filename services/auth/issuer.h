@@ -1,9 +1,9 @@
 /*
  * issuer - who may have signed a token, with which keys, and what its tokens must say.
  *
- * The table is built once at load; an issuer's keys may be replaced as a whole later (JWKS). Keys
- * belong to exactly one issuer: a token is judged with the keys of the issuer it names and no other
- * (RFC 8725 section 3.8). Not thread-safe.
+ * The table is built once at load; an issuer's keys may be replaced as a whole later (keyset.h).
+ * Keys belong to exactly one issuer: a token is judged with the keys of the issuer it names and no
+ * other (RFC 8725 section 3.8). Not thread-safe.
  */
 #ifndef AUTH_ISSUER_H
 #define AUTH_ISSUER_H
@@ -35,11 +35,14 @@ struct issuer_rule {
     uint64_t max_lifetime_ms; /* exp - iat; 0: any. Makes iat required */
 };
 
+struct keyset;
+
 struct issuer {
     struct issuer_rule rule;
     struct key *keys[ISSUER_MAX_KEYS];
     size_t key_count;
-    bool keys_loaded; /* false: a JWKS was never fetched; its tokens cannot be judged yet */
+    bool keys_loaded;      /* false: a JWKS was never fetched; its tokens cannot be judged yet */
+    struct keyset *keyset; /* owned; NULL: the keys are those of the configuration */
 };
 
 struct issuers {

@@ -286,10 +286,12 @@ enum auth_reason verifier_check(struct verifier *v, const char *text, size_t len
     enum auth_reason reason;
 
     id->issuer = NULL;
+    id->missing = NULL;
     reason = token_parse(v->token, text, len, v->max_token_bytes);
     if (reason != AUTH_OK) return reason;
     reason = choose_key(v, &issuer, &key);
     if (reason != AUTH_OK) {
+        if (reason == AUTH_KEY_UNKNOWN || reason == AUTH_KEYS_AWAY) id->missing = issuer->keyset;
         verify_decoy(v);
         return reason;
     }

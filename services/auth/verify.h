@@ -23,6 +23,7 @@
 #define VERIFY_GRANTS_MAX         64u
 
 struct identity {
+    struct keyset *missing; /* a refusal for want of a key: where it may come from; else NULL */
     const struct issuer *issuer;
     const char *kid; /* of the key that verified it; NULL: the key has none */
     size_t user_len;
