@@ -8,10 +8,46 @@
 #define AT(type, member) .offset = offsetof(type, member)
 #define EDGE(member)     AT(struct edge_config, member)
 
+/* Forward secrecy and AEAD only (Mozilla "intermediate" without DHE). */
+#define CIPHERS_12                                                                                 \
+    "ECDHE-ECDSA-AES128-GCM-SHA256,ECDHE-RSA-AES128-GCM-SHA256,"                                   \
+    "ECDHE-ECDSA-AES256-GCM-SHA384,ECDHE-RSA-AES256-GCM-SHA384,"                                   \
+    "ECDHE-ECDSA-CHACHA20-POLY1305,ECDHE-RSA-CHACHA20-POLY1305"
+#define CIPHERS_13 "TLS_AES_128_GCM_SHA256,TLS_AES_256_GCM_SHA384,TLS_CHACHA20_POLY1305_SHA256"
+
+static const char *const version_choices[] = { "1.2", "1.3", NULL };
+static const char *const client_certificate_choices[] = { "none", "optional", "required", NULL };
+
+static const struct gh_config_field pair_fields[] = {
+    { "cert_file", GH_CFG_PATH, AT(struct edge_tls_pair_config, cert_file), .required = true },
+    { "key_file", GH_CFG_PATH, AT(struct edge_tls_pair_config, key_file), .required = true },
+    { "ocsp_file", GH_CFG_PATH, AT(struct edge_tls_pair_config, ocsp_file), .dflt = "" },
+    { 0 },
+};
+
 static const struct gh_config_field tls_fields[] = {
     { "enabled", GH_CFG_BOOL, AT(struct edge_tls_config, enabled), .dflt = "true" },
     { "cert_file", GH_CFG_PATH, AT(struct edge_tls_config, cert_file), .dflt = "tls/edge.crt" },
     { "key_file", GH_CFG_PATH, AT(struct edge_tls_config, key_file), .dflt = "tls/edge.key" },
+    { "ocsp_file", GH_CFG_PATH, AT(struct edge_tls_config, ocsp_file), .dflt = "" },
+    { "further_certificates", GH_CFG_STRUCTS, AT(struct edge_tls_config, more),
+      .fields = pair_fields, .item_size = sizeof(struct edge_tls_pair_config), .max = 3 },
+    { "min_version", GH_CFG_ENUM, AT(struct edge_tls_config, min_version), .dflt = "1.2",
+      .choices = version_choices },
+    { "max_version", GH_CFG_ENUM, AT(struct edge_tls_config, max_version), .dflt = "1.3",
+      .choices = version_choices },
+    { "ciphers", GH_CFG_LIST, AT(struct edge_tls_config, ciphers), .dflt = CIPHERS_12, .max = 32,
+      .help = "OpenSSL's names of suites of TLS 1.2, the preferred first" },
+    { "ciphersuites", GH_CFG_LIST, AT(struct edge_tls_config, ciphersuites), .dflt = CIPHERS_13,
+      .min = 1, .max = 8, .help = "names of suites of TLS 1.3, the preferred first" },
+    { "groups", GH_CFG_LIST, AT(struct edge_tls_config, groups), .dflt = "X25519,P-256,P-384",
+      .min = 1, .max = 8, .help = "groups of the key exchange, the preferred first" },
+    { "session_tickets", GH_CFG_BOOL, AT(struct edge_tls_config, session_tickets), .dflt = "true" },
+    { "ticket_rotation", GH_CFG_MS, AT(struct edge_tls_config, ticket_rotation_ms), .dflt = "1h",
+      .min = 1000, .max = 86400000 },
+    { "client_certificates", GH_CFG_ENUM, AT(struct edge_tls_config, client_certificates),
+      .dflt = "none", .choices = client_certificate_choices },
+    { "client_ca_file", GH_CFG_PATH, AT(struct edge_tls_config, client_ca_file), .dflt = "" },
     { 0 },
 };
 
@@ -220,6 +256,31 @@ static enum gh_err check_route(struct gh_config *file, struct edge_config *confi
     return GH_OK;
 }
 
+static enum gh_err check_tls(struct gh_config *file, const struct edge_config *config)
+{
+    const struct edge_tls_config *tls = &config->tls;
+
+    if (tls->min_version > tls->max_version)
+        return gh_config_fail(file, "edge", "tls.min_version", "is above tls.max_version");
+    if (tls->min_version == EDGE_TLS_1_2 && tls->ciphers.count == 0)
+        return gh_config_fail(file, "edge", "tls.ciphers",
+                              "TLS 1.2 needs at least one; or set tls.min_version: \"1.3\"");
+    if (tls->client_certificates != EDGE_CLIENT_CERTS_NONE && tls->client_ca_file[0] == 0)
+        return gh_config_fail(file, "edge", "tls.client_ca_file",
+                              "names the authorities whose client certificates are taken");
+    for (size_t i = 0; i < config->route_items.count; i++) {
+        const struct route *route = (const struct route *)config->route_items.items + i;
+        const bool takes = (route->credentials.accepted &
+                            CREDENTIAL_BIT(GH__CREDENTIAL_KIND__CREDENTIAL_CERTIFICATE)) != 0;
+
+        if (takes && (!tls->enabled || tls->client_certificates == EDGE_CLIENT_CERTS_NONE))
+            return gh_config_fail(file, "edge", "tls.client_certificates",
+                                  "route %s takes certificates; write optional or required",
+                                  route->path);
+    }
+    return GH_OK;
+}
+
 enum gh_err edge_config_load(struct gh_config *config, struct edge_config *ret_config)
 {
     struct edge_config *edge = ret_config;
@@ -233,6 +294,7 @@ enum gh_err edge_config_load(struct gh_config *config, struct edge_config *ret_c
     if (err == GH_OK) err = check_trusted(config, edge);
     for (size_t i = 0; err == GH_OK && i < edge->route_items.count; i++)
         err = check_route(config, edge, i);
+    if (err == GH_OK) err = check_tls(config, edge);
     if (err != GH_OK) return err;
     if (!edge->tls.enabled && !edge->development && edge->n_trusted == 0)
         return gh_config_fail(config, "edge", "tls.enabled",

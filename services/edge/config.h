@@ -18,10 +18,31 @@
 enum edge_proxy_protocol { EDGE_PROXY_REQUIRED, EDGE_PROXY_OPTIONAL, EDGE_PROXY_OFF };
 enum edge_forwarded { EDGE_FORWARDED_NONE, EDGE_FORWARDED_XFF, EDGE_FORWARDED_RFC7239 };
 
+enum edge_tls_version { EDGE_TLS_1_2, EDGE_TLS_1_3 };
+enum edge_client_certs {
+    EDGE_CLIENT_CERTS_NONE,
+    EDGE_CLIENT_CERTS_OPTIONAL,
+    EDGE_CLIENT_CERTS_REQUIRED
+};
+
+struct edge_tls_pair_config {
+    const char *cert_file;
+    const char *key_file;
+    const char *ocsp_file;
+};
+
 struct edge_tls_config {
     bool enabled;
     const char *cert_file;
     const char *key_file;
+    const char *ocsp_file;             /* "": none */
+    struct gh_config_structs more;     /* struct edge_tls_pair_config: further kinds of key */
+    uint32_t min_version, max_version; /* enum edge_tls_version */
+    struct gh_config_list ciphers, ciphersuites, groups;
+    bool session_tickets;
+    uint64_t ticket_rotation_ms;
+    uint32_t client_certificates; /* enum edge_client_certs */
+    const char *client_ca_file;
 };
 
 struct edge_rates {

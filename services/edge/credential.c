@@ -115,7 +115,8 @@ static void find_cookie(struct finder *finder, struct span cookies, const char *
 }
 
 enum gh_code credential_find(const struct head *head, const struct credential_rules *rules,
-                             struct credential *ret_credential, const char **ret_reason)
+                             struct span certificate, struct credential *ret_credential,
+                             const char **ret_reason)
 {
     struct finder finder = { 0 };
     struct span ticket = { NULL, 0 };
@@ -145,6 +146,10 @@ enum gh_code credential_find(const struct head *head, const struct credential_ru
     if (finder.count == 0 && rules->cookie_name != NULL && head->cookie.data != NULL &&
         (rules->accepted & CREDENTIAL_BIT(GH__CREDENTIAL_KIND__CREDENTIAL_COOKIE)) != 0)
         find_cookie(&finder, head->cookie, rules->cookie_name);
+    /* So is a certificate shown on every connection of its owner. */
+    if (finder.count == 0 && certificate.data != NULL &&
+        (rules->accepted & CREDENTIAL_BIT(GH__CREDENTIAL_KIND__CREDENTIAL_CERTIFICATE)) != 0)
+        offer(&finder, GH__CREDENTIAL_KIND__CREDENTIAL_CERTIFICATE, certificate);
     if (finder.count == 0) {
         *ret_reason = "no credential";
         return GH_CODE_UNAUTHENTICATED;

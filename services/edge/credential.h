@@ -33,11 +33,13 @@ struct credential_rules {
     const char *cookie_name; /* for CREDENTIAL_COOKIE */
 };
 
-/* Finds the one credential of a handshake. GH_CODE_OK; GH_CODE_UNAUTHENTICATED: none, or of a kind
+/* Finds the one credential of a handshake. certificate: the client's, verified, as DER; absent:
+ * none. GH_CODE_OK; GH_CODE_UNAUTHENTICATED: none, or of a kind
  * the route does not take, or in the query string; GH_CODE_BAD_REQUEST: two of them. A ticket alone
  * may stand in the query string (?ticket=), since it is worth nothing once it was used. */
 enum gh_code credential_find(const struct head *head, const struct credential_rules *rules,
-                             struct credential *ret_credential, const char **ret_reason);
+                             struct span certificate, struct credential *ret_credential,
+                             const char **ret_reason);
 
 /* Does the handshake offer the subprotocol gatehouse.v1? */
 bool credential_offers_v1(const struct head *head);

@@ -96,7 +96,9 @@ static enum gh_err make_transport(struct edge *edge)
     enum gh_err err = GH_OK;
 
     if (edge->config.tls.enabled) err = tls_new(&edge->config.tls, &edge->tls);
-    return err == GH_OK ? transport_new(edge->loop, &config, &edge->transport) : err;
+    if (err == GH_OK) err = transport_new(edge->loop, &config, &edge->transport);
+    if (err == GH_OK && edge->tls != NULL) tls_finish(edge->tls);
+    return err;
 }
 
 static enum gh_err make_tables(struct edge *edge)
@@ -166,7 +168,7 @@ static void on_reload(void *ctx)
 {
     struct edge *edge = ctx;
 
-    if (edge->tls != NULL && tls_reload(edge->tls) != GH_OK)
+    if (edge->tls != NULL && tls_reload(edge->tls, &edge->config.tls) != GH_OK)
         gh_log(GH_LOG_ERROR, "reload_refused", "next=\"the certificate in use stays\"");
 }
 

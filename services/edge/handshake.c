@@ -5,6 +5,7 @@
 #include "forwarded.h"
 #include "http.h"
 #include "refusal.h"
+#include "tls.h"
 
 #include "common/clock.h"
 
@@ -19,6 +20,7 @@ void handshake_free(struct handshake *handshake)
 {
     if (handshake == NULL) return;
     http_free(handshake->http);
+    free(handshake->certificate);
     gh_buf_done(&handshake->bytes);
     free(handshake);
 }
@@ -71,6 +73,18 @@ static enum gh_code take_forwarded(struct conn *conn, const char **ret_reason)
     return GH_CODE_OK;
 }
 
+/* TLS has verified it against the authorities; whose it is, auth says. */
+static void take_certificate(struct conn *conn)
+{
+    struct handshake *hs = conn->handshake;
+    SSL *ssl = conn->tls ? transport_tls(conn->wsi) : NULL;
+
+    if (ssl == NULL || (conn->route->credentials.accepted &
+                        CREDENTIAL_BIT(GH__CREDENTIAL_KIND__CREDENTIAL_CERTIFICATE)) == 0)
+        return;
+    (void)tls_client_certificate(ssl, &hs->certificate, &hs->certificate_len);
+}
+
 /* The head is whole: everything that can be said without asking anybody. */
 static enum gh_code judge(struct conn *conn, const char **ret_reason)
 {
@@ -104,7 +118,11 @@ static enum gh_code judge(struct conn *conn, const char **ret_reason)
     code = route_check_host(conn->route, &hs->head, ret_reason);
     if (code != GH_CODE_OK) return code;
     /* The Origin is judged first: a page that may not connect learns nothing of credentials. */
-    credential = credential_find(&hs->head, &conn->route->credentials, &hs->credential, ret_reason);
+    take_certificate(conn);
+    credential =
+        credential_find(&hs->head, &conn->route->credentials,
+                        (struct span){ (const char *)hs->certificate, hs->certificate_len },
+                        &hs->credential, ret_reason);
     if (credential != GH_CODE_OK) hs->credential.kind = GH__CREDENTIAL_KIND__CREDENTIAL_BEARER;
     const char *origin_reason = NULL;
     code = route_check_origin(conn->route, &hs->head, hs->credential.kind, &origin_reason);
@@ -115,6 +133,11 @@ static enum gh_code judge(struct conn *conn, const char **ret_reason)
     if (credential != GH_CODE_OK) return credential;
     if (hs->credential.kind == GH__CREDENTIAL_KIND__CREDENTIAL_TICKET)
         return credential_check_ticket(hs->credential.value, ret_reason);
+    if (hs->credential.kind == GH__CREDENTIAL_KIND__CREDENTIAL_CERTIFICATE) {
+        *ret_reason = "certificate too large";
+        return hs->credential.value.len <= CREDENTIAL_MAX_BYTES ? GH_CODE_OK
+                                                                : GH_CODE_UNAUTHENTICATED;
+    }
     return credential_check_jwt(&edge->tape, hs->credential.value, gh_clock_wall_ms() / 1000, 60,
                                 ret_reason);
 }

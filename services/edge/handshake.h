@@ -24,6 +24,8 @@ struct handshake {
     struct credential credential;
     struct admission *admission; /* while one is under way */
     struct http *http;           /* it is a request of ours instead; owned */
+    uint8_t *certificate;        /* the client's, DER, where the route takes one */
+    size_t certificate_len;
     int64_t started_us;
 };
 

@@ -1,9 +1,13 @@
 /*
- * tls - the server's TLS: which versions, ciphers and certificates.
+ * tls - the server's TLS: versions, ciphers, certificates, session tickets, client certificates.
  *
- * Certificates are given to each handshake by a callback, from a pair that was checked when it was
- * loaded. So a reload is one pointer: connections keep what they have, new handshakes see the new
- * pair, and a pair that does not match never gets in.
+ * Which versions, suites and groups are spoken is configuration (edge.tls); renegotiation and
+ * compression are never. Certificates are given to each handshake by a callback, from pairs that
+ * were checked when they were loaded. So a reload is one step: connections keep what they have, new
+ * handshakes see the new pairs, and a pair that does not match never gets in. Several pairs stand
+ * side by side, one for each kind of key; OpenSSL takes the one the client can verify.
+ *
+ * ALPN: http/1.1 is the only protocol; a client that offers only others is refused by alert.
  */
 #ifndef EDGE_TLS_H
 #define EDGE_TLS_H
@@ -14,11 +18,18 @@
 
 struct tls;
 
-/* Loads and checks; reasons go to the log. Errors: GH_ERR_CRYPTO, GH_ERR_NOMEM. */
+/* Loads and checks; reasons go to the log. config must outlive it, or be replaced by tls_reload.
+ * Errors: GH_ERR_CRYPTO, GH_ERR_NOMEM. */
 GH_NODISCARD enum gh_err tls_new(const struct edge_tls_config *config, struct tls **ret_tls);
 void tls_free(struct tls *tls); /* NULL is a no-op */
 bool tls_setup(struct tls *tls, SSL_CTX *ctx);
-/* Reads the files again. On failure what is in use stays in use. */
-GH_NODISCARD enum gh_err tls_reload(struct tls *tls);
+/* After libwebsockets has made its virtual host: what it sets itself, in its own way. */
+void tls_finish(struct tls *tls);
+/* Reads the files of config again. On failure what is in use stays in use, the old config too. */
+GH_NODISCARD enum gh_err tls_reload(struct tls *tls, const struct edge_tls_config *config);
+
+/* The client's certificate as DER, when it showed one and it was verified: *ret_der is malloc'd.
+ * False: there is none. */
+bool tls_client_certificate(SSL *ssl, uint8_t **ret_der, size_t *ret_len);
 
 #endif

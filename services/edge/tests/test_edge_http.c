@@ -161,7 +161,7 @@ static void tickets_judged(void **state)
 
         if (tickets[i].protocol != NULL)
             head.protocols[head.n_protocols++] = span_of(tickets[i].protocol);
-        code = credential_find(&head, &all, &found, &reason);
+        code = credential_find(&head, &all, (struct span){ NULL, 0 }, &found, &reason);
         if (code == GH_CODE_OK) {
             assert_int_equal(found.kind, GH__CREDENTIAL_KIND__CREDENTIAL_TICKET);
             code = credential_check_ticket(found.value, &reason);
@@ -170,8 +170,9 @@ static void tickets_judged(void **state)
             fail_msg("row %zu: %s (%s)", i, gh_code_info(code)->name, reason);
         if (code == GH_CODE_OK) {
             assert_memory_equal(found.value.data, T43, 43);
-            assert_int_equal(credential_find(&head, &none, &found, &reason),
-                             GH_CODE_UNAUTHENTICATED); /* a route that takes none */
+            assert_int_equal(
+                credential_find(&head, &none, (struct span){ NULL, 0 }, &found, &reason),
+                GH_CODE_UNAUTHENTICATED); /* a route that takes none */
         }
     }
 }

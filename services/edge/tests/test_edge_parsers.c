@@ -393,14 +393,17 @@ static void query_tokens(void **state)
     (void)state;
     head.authorization = SPAN("Bearer abc");
     head.query = SPAN("room=1&x=eyJ.short");
-    assert_int_equal(credential_find(&head, &rules, &found, &reason), GH_CODE_OK);
+    assert_int_equal(credential_find(&head, &rules, (struct span){ NULL, 0 }, &found, &reason),
+                     GH_CODE_OK);
     for (size_t i = 0; i < COUNT(refused); i++) {
         head.query = (struct span){ refused[i], strlen(refused[i]) };
-        assert_int_equal(credential_find(&head, &rules, &found, &reason), GH_CODE_UNAUTHENTICATED);
+        assert_int_equal(credential_find(&head, &rules, (struct span){ NULL, 0 }, &found, &reason),
+                         GH_CODE_UNAUTHENTICATED);
     }
     head.query = (struct span){ NULL, 0 };
     head.protocols[head.n_protocols++] = SPAN("gatehouse.bearer.abc");
-    assert_int_equal(credential_find(&head, &rules, &found, &reason), GH_CODE_BAD_REQUEST);
+    assert_int_equal(credential_find(&head, &rules, (struct span){ NULL, 0 }, &found, &reason),
+                     GH_CODE_BAD_REQUEST);
 }
 
 /* --- leases, wheel, refusals ------------------------------------------------------------------ */
