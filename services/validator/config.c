@@ -12,6 +12,8 @@ static const struct gh_config_field fields[] = {
     { "workers", GH_CFG_U32, AT(workers), .dflt = "1", .min = 1, .max = VALIDATOR_WORKERS_MAX },
     { "policies", GH_CFG_PATH, AT(policies), .dflt = "policies",
       .help = "the folder of the policies" },
+    { "signature_cache", GH_CFG_STRING, AT(signature_cache), .dflt = "${run_dir}/signatures.cache",
+      .help = "a file for compiled signatures, or \"\" for none" },
     { "replay_memory", GH_CFG_BYTES, AT(replay_bytes), .dflt = "32MiB", .min = 1u << 20,
       .max = 1ull << 34, .help = "memory for replay protection, touched only when it is used" },
     { NULL },

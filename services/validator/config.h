@@ -11,8 +11,9 @@
 struct validator_config {
     const char *bind; /* the pool's endpoint; each worker has one of its own, see config_bind_of */
     uint32_t workers;
-    const char *policies;  /* folder */
-    uint64_t replay_bytes; /* of the table of the whole pool */
+    const char *policies;        /* folder */
+    const char *signature_cache; /* file of compiled signatures; "": none */
+    uint64_t replay_bytes;       /* of the table of the whole pool */
 };
 
 GH_NODISCARD enum gh_err validator_config_load(struct gh_config *config,

@@ -13,7 +13,7 @@ static enum gh_err check_policies(const struct validator_config *config)
     enum gh_err err;
 
     report_init(&report);
-    err = policy_check(config->policies, &report, NULL, NULL);
+    err = policy_check(config->policies, NULL, &report, NULL, NULL);
     report_log(&report);
     report_done(&report);
     return err;

@@ -31,15 +31,20 @@ static enum gh_err generation_new(const struct monitor *m, unsigned number,
                                   struct generation **ret_generation)
 {
     struct generation *generation = calloc(1, sizeof *generation);
-    struct bundle *bundle = NULL;
+    struct bundle *bundle = NULL, *before = NULL;
+    const char *cache = m->config.signature_cache;
+    struct policy_compiled from = { .cache = cache[0] != '\0' ? cache : NULL };
     struct report report;
-    enum gh_err err;
+    enum gh_err err = GH_OK;
 
     if (generation == NULL) return GH_ERR_NOMEM;
     report_init(&report);
-    err = policy_check(m->config.policies, &report, &bundle, NULL);
+    if (m->current != NULL) err = bundle_unseal(m->current->policy_fd, &before);
+    from.before = before;
+    if (err == GH_OK) err = policy_check(m->config.policies, &from, &report, &bundle, NULL);
     report_log(&report);
     report_done(&report);
+    bundle_free(before);
     if (err == GH_OK) err = bundle_seal(bundle, &generation->policy_fd);
     if (err == GH_OK) {
         generation->number = number;

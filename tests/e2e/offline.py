@@ -14,7 +14,8 @@ def policy_test(folder, messages, route="main", roles="user"):
     lines = "".join(json.dumps(m) + "\n" for m in messages)
     done = subprocess.run([BUILD / "bin" / "gatehouse-validator", "--offline", "policy", "test", folder,
                            "--route", route, "--roles", roles],
-                          input=lines, capture_output=True, text=True, encoding="utf-8")
+                          input=lines, capture_output=True, text=True, encoding="utf-8",
+                          env={**os.environ, "GATEHOUSE_VALIDATOR_SIGNATURE_CACHE": str(BUILD / "signatures.cache")})
     assert done.returncode in (0, 1), f"{done.returncode}: {done.stderr}"
     verdicts = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(verdicts) == len(messages), done.stderr

@@ -201,6 +201,7 @@ class Suite:
             "edge": {"listen": f"127.0.0.1:{self.port}", "development": not self.tls,
                      "tls": {"enabled": self.tls}},
             "drain": {"time": "2s"},
+            "validator": {"signature_cache": str(BUILD / "signatures.cache")},
         })
         merge(config, copy.deepcopy(over))
         self.config = config

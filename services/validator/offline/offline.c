@@ -1,16 +1,24 @@
 #include "offline/offline.h"
 
-#include "policy/check.h"
 #include "validator/schema/offline.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+struct policy_compiled offline_compiled(void)
+{
+    const char *file = getenv("GATEHOUSE_VALIDATOR_SIGNATURE_CACHE");
+
+    return (struct policy_compiled){ .cache = file != NULL && file[0] != '\0' ? file : NULL };
+}
 
 int offline_policy_check(int argc, char **argv)
 {
     struct report report;
     struct policy *policy = NULL;
     uint32_t types = 0, schemas = 0;
+    const struct policy_compiled from = offline_compiled();
     enum gh_err err;
 
     if (argc != 1) {
@@ -18,7 +26,7 @@ int offline_policy_check(int argc, char **argv)
         return 2;
     }
     report_init(&report);
-    err = policy_check(argv[0], &report, NULL, &policy);
+    err = policy_check(argv[0], &from, &report, NULL, &policy);
     for (size_t i = 0; i < report.n_lines; i++)
         printf("%s\n", report.lines[i]);
     if (report.n_problems > report.n_lines)

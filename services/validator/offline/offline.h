@@ -14,15 +14,22 @@
  *
  *   gatehouse-validator --offline schema check|validate ...   see schema/offline.h
  *
+ * GATEHOUSE_VALIDATOR_SIGNATURE_CACHE names the file of compiled signatures (policy/cache.h), as it
+ * does for the service; without it they are compiled each time.
+ *
  * Exit status: 0 all well (test: all accepted), 1 something refused, 2 usage or unreadable.
  */
 #ifndef VALIDATOR_OFFLINE_H
 #define VALIDATOR_OFFLINE_H
+
+#include "policy/check.h"
 
 /* argv: what follows --offline, "policy", "check" ... */
 int offline_main(int argc, char **argv);
 
 int offline_policy_check(int argc, char **argv); /* what follows "check" */
 int offline_policy_test(int argc, char **argv);
+
+struct policy_compiled offline_compiled(void);
 
 #endif

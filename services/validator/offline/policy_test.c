@@ -75,12 +75,13 @@ static const char *parse(int argc, char **argv, struct options *o)
 static enum gh_err open_run(struct run *run)
 {
     const struct options *o = &run->options;
+    const struct policy_compiled from = offline_compiled();
     struct report report;
     enum gh_err err;
     int fd = -1;
 
     report_init(&report);
-    err = policy_check(o->dir, &report, NULL, &run->policy);
+    err = policy_check(o->dir, &from, &report, NULL, &run->policy);
     for (size_t i = 0; i < report.n_lines; i++)
         fprintf(stderr, "%s\n", report.lines[i]);
     report_done(&report);

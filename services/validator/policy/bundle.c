@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SEAL_MAGIC "gatehouse-policy-1"
+#define SEAL_MAGIC "gatehouse-policy-2"
 
 enum gh_err bundle_new(struct bundle **ret_bundle)
 {
@@ -30,6 +30,8 @@ void bundle_free(struct bundle *bundle)
         free((void *)(uintptr_t)bundle->files[i].data);
     }
     free(bundle->files);
+    free(bundle->own);
+    if (bundle->map != NULL) munmap(bundle->map, bundle->map_len);
     free(bundle);
 }
 
@@ -115,6 +117,21 @@ enum gh_err bundle_add(struct bundle *bundle, const char *name, const void *data
 
     if (err == GH_OK) digest_update(bundle);
     return err;
+}
+
+enum gh_err bundle_set_compiled(struct bundle *bundle, const void *data, size_t len)
+{
+    char *own;
+
+    if (len > BUNDLE_COMPILED_MAX) return GH_ERR_LIMIT;
+    own = malloc(len + 1);
+    if (own == NULL) return GH_ERR_NOMEM;
+    if (len > 0) memcpy(own, data, len);
+    free(bundle->own);
+    bundle->own = own;
+    bundle->compiled = own;
+    bundle->compiled_len = len;
+    return GH_OK;
 }
 
 const struct bundle_file *bundle_find(const struct bundle *bundle, const char *name)
@@ -251,15 +268,18 @@ static bool write_all(int fd, const void *data, size_t len)
     return true;
 }
 
-/* magic, count, then for each file: name length, data length, name, data. */
+/* magic, count, length of what is compiled; for each file name length, data length, name, data;
+ * what is compiled. */
 enum gh_err bundle_seal(const struct bundle *bundle, int *ret_fd)
 {
     int fd = memfd_create("gatehouse-policy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    uint32_t compiled_len = (uint32_t)bundle->compiled_len; /* at most BUNDLE_COMPILED_MAX */
     bool ok;
 
     if (fd < 0) return GH_ERR_IO;
     ok = write_all(fd, SEAL_MAGIC, sizeof SEAL_MAGIC) &&
-         write_all(fd, &bundle->n_files, sizeof bundle->n_files);
+         write_all(fd, &bundle->n_files, sizeof bundle->n_files) &&
+         write_all(fd, &compiled_len, sizeof compiled_len);
     for (uint32_t i = 0; ok && i < bundle->n_files; i++) {
         const struct bundle_file *file = &bundle->files[i];
         uint32_t lens[2] = { (uint32_t)strlen(file->name), file->len };
@@ -267,6 +287,7 @@ enum gh_err bundle_seal(const struct bundle *bundle, int *ret_fd)
         ok = write_all(fd, lens, sizeof lens) && write_all(fd, file->name, lens[0]) &&
              write_all(fd, file->data, lens[1]);
     }
+    ok = ok && write_all(fd, bundle->compiled, compiled_len);
     if (!ok ||
         fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0) {
         close(fd);
@@ -294,12 +315,13 @@ static const void *take(struct cursor *c, size_t len)
 static enum gh_err unpack(struct cursor *c, struct bundle *bundle)
 {
     const char *magic = take(c, sizeof SEAL_MAGIC);
-    const void *count = take(c, sizeof(uint32_t));
-    uint32_t n;
+    const void *counts = take(c, 2 * sizeof(uint32_t));
+    uint32_t n, compiled_len;
 
-    if (magic == NULL || count == NULL || memcmp(magic, SEAL_MAGIC, sizeof SEAL_MAGIC) != 0)
+    if (magic == NULL || counts == NULL || memcmp(magic, SEAL_MAGIC, sizeof SEAL_MAGIC) != 0)
         return GH_ERR_BAD_MESSAGE;
-    memcpy(&n, count, sizeof n);
+    memcpy(&n, counts, sizeof n);
+    memcpy(&compiled_len, (const char *)counts + sizeof n, sizeof compiled_len);
     for (uint32_t i = 0; i < n; i++) {
         const void *lens = take(c, 2 * sizeof(uint32_t));
         char name[BUNDLE_NAME_MAX + 1];
@@ -319,7 +341,12 @@ static enum gh_err unpack(struct cursor *c, struct bundle *bundle)
         if (err != GH_OK) return err == GH_ERR_NOMEM ? err : GH_ERR_BAD_MESSAGE;
     }
     digest_update(bundle);
-    return c->left == 0 ? GH_OK : GH_ERR_BAD_MESSAGE;
+    if (compiled_len > 0) {
+        bundle->compiled = take(c, compiled_len);
+        bundle->compiled_len = compiled_len;
+    }
+    return c->left == 0 && (compiled_len == 0 || bundle->compiled != NULL) ? GH_OK
+                                                                           : GH_ERR_BAD_MESSAGE;
 }
 
 enum gh_err bundle_unseal(int fd, struct bundle **ret_bundle)
@@ -333,8 +360,13 @@ enum gh_err bundle_unseal(int fd, struct bundle **ret_bundle)
     map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (map == MAP_FAILED) return GH_ERR_IO;
     err = bundle_new(&bundle);
-    if (err == GH_OK) err = unpack(&(struct cursor){ map, (size_t)st.st_size }, bundle);
-    munmap(map, (size_t)st.st_size);
+    if (err != GH_OK) {
+        munmap(map, (size_t)st.st_size);
+        return err;
+    }
+    bundle->map = map;
+    bundle->map_len = (size_t)st.st_size;
+    err = unpack(&(struct cursor){ map, (size_t)st.st_size }, bundle);
     if (err != GH_OK) {
         bundle_free(bundle);
         return err;

@@ -6,6 +6,9 @@
  * relative to the folder, with '/' ("schemas/chat.json"), sorted. Only *.yaml and *.json are read;
  * names that start with a dot and everything else are passed over. Symbolic links are followed to
  * files and folders; what leads nowhere is an error.
+ *
+ * Beside the files it may carry what was compiled from them (signatures.h), so that it is compiled
+ * once for all workers; that is no part of the policy and does not change its version.
  */
 #ifndef VALIDATOR_POLICY_BUNDLE_H
 #define VALIDATOR_POLICY_BUNDLE_H
@@ -19,6 +22,7 @@
 #define BUNDLE_MAX_BYTES      (32u << 20)
 #define BUNDLE_DEPTH_MAX      8
 #define BUNDLE_NAME_MAX       255
+#define BUNDLE_COMPILED_MAX   (256u << 20) /* bytes */
 
 struct bundle_file {
     const char *name;
@@ -29,7 +33,12 @@ struct bundle_file {
 struct bundle {
     struct bundle_file *files;
     uint32_t n_files;
-    uint64_t digest; /* of names and contents: the policy's version */
+    uint64_t digest;      /* of names and contents: the policy's version */
+    const char *compiled; /* NULL: nothing */
+    size_t compiled_len;
+    char *own; /* compiled, when it is on the heap */
+    void *map; /* what bundle_unseal mapped: compiled points into it */
+    size_t map_len;
 };
 
 GH_NODISCARD enum gh_err bundle_new(struct bundle **ret_bundle); /* empty */
@@ -45,6 +54,9 @@ GH_NODISCARD enum gh_err bundle_add_dir(struct bundle *bundle, const char *dir, 
 
 /* NULL: not there. */
 const struct bundle_file *bundle_find(const struct bundle *bundle, const char *name);
+
+/* Copies; what was there before goes. Errors: GH_ERR_LIMIT, GH_ERR_NOMEM. */
+GH_NODISCARD enum gh_err bundle_set_compiled(struct bundle *bundle, const void *data, size_t len);
 
 /* A memfd with all of it, sealed against every change, close-on-exec. */
 GH_NODISCARD enum gh_err bundle_seal(const struct bundle *bundle, int *ret_fd);

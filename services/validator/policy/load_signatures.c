@@ -24,7 +24,8 @@ enum gh_err load_signatures(struct load *load)
         texts[n++] = (struct signatures_text){ file->name, file->data, file->len };
     }
     if (n == 0) return GH_OK;
-    err = signatures_load_texts(texts, n, false, &load->policy->signatures, &problem);
+    err = signatures_load_compiled(texts, n, load->bundle->compiled, load->bundle->compiled_len,
+                                   &load->policy->signatures, &problem);
     if (err != GH_ERR_CONFIG) return err;
     return report_add(load->bind.report, problem.file[0] != '\0' ? problem.file : FOLDER,
                       problem.line, "", "%s%s%s", problem.rule, problem.rule[0] != '\0' ? ": " : "",

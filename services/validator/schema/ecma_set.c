@@ -278,6 +278,16 @@ static bool has_property(uint32_t c, const struct property *p)
     return uc_is_property(c, p->property);
 }
 
+/* In the planes 4 to 13 (unassigned), 15 and 16 (private use) all but the last two code points are
+ * alike: the last of those that are like c. Looking at each would be most of a policy's load. */
+static uint32_t last_alike(uint32_t c)
+{
+    uint32_t plane = c >> 16;
+
+    if ((c & 0xFFFF) != 0 || plane < 4 || plane == 14 || plane > 16) return c;
+    return c + 0xFFFD;
+}
+
 enum gh_err ecma_set_add_property(struct vec *set, const char *name, size_t len, bool complement)
 {
     struct vec one = VEC_INIT(struct ecma_range);
@@ -297,6 +307,7 @@ enum gh_err ecma_set_add_property(struct vec *set, const char *name, size_t len,
         if (now && !in) from = c;
         if (!now && in) err = ecma_set_add(&one, from, c - 1);
         in = now;
+        c = last_alike(c);
     }
     if (err == GH_OK && complement) err = ecma_set_complement(&one);
     if (err == GH_OK) err = append(set, &one);

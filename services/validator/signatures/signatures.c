@@ -1,6 +1,7 @@
 /* The databases, and the scan. */
 #include "validator/signatures/signatures.h"
 
+#include "validator/signatures/compiled.h"
 #include "validator/signatures/normalise.h"
 #include "validator/signatures/prefilter.h"
 #include "validator/signatures/rules.h"
@@ -16,6 +17,7 @@ struct signatures {
     struct rules rules;
     hs_database_t **dbs; /* one for each rule: the prefilter leaves few to try */
     struct prefilter *prefilter;
+    uint32_t n_compiled; /* not taken from an export */
 };
 
 struct signatures_scratch {
@@ -140,21 +142,31 @@ void signatures_scratch_free(struct signatures_scratch *scratch)
 
 /* ---- loading ---- */
 
-static enum gh_err compile_rule(struct signatures *s, uint32_t i, struct required *ret_required,
-                                struct signatures_problem *problem)
+/* No HS_FLAG_SINGLEMATCH: the first match ends the scan anyway, and it makes compiling a quarter
+ * slower. */
+static unsigned flags_of(const struct rule *rule)
+{
+    return HS_FLAG_DOTALL | (rule->case_sensitive ? 0 : HS_FLAG_CASELESS);
+}
+
+static enum gh_err compile_rule(struct signatures *s, uint32_t i, const struct compiled *compiled,
+                                struct required *ret_required, struct signatures_problem *problem)
 {
     const struct rule *rule = &s->rules.list[i];
-    unsigned flags =
-        HS_FLAG_SINGLEMATCH | HS_FLAG_DOTALL | (rule->case_sensitive ? 0 : HS_FLAG_CASELESS);
     hs_compile_error_t *bad = NULL;
     char why[160];
     enum gh_err err;
 
-    if (hs_compile(rule->pattern, flags, HS_MODE_BLOCK, NULL, &s->dbs[i], &bad) != HS_SUCCESS) {
-        err = rules_problem(problem, s->rules.files[rule->file], rule->line, rule->id,
-                            "pattern: %s", bad != NULL ? bad->message : "does not compile");
-        if (bad != NULL) hs_free_compile_error(bad);
-        return err;
+    if (compiled != NULL) s->dbs[i] = compiled_take(compiled, rule->pattern, flags_of(rule));
+    if (s->dbs[i] == NULL) {
+        s->n_compiled++;
+        if (hs_compile(rule->pattern, flags_of(rule), HS_MODE_BLOCK, NULL, &s->dbs[i], &bad) !=
+            HS_SUCCESS) {
+            err = rules_problem(problem, s->rules.files[rule->file], rule->line, rule->id,
+                                "pattern: %s", bad != NULL ? bad->message : "does not compile");
+            if (bad != NULL) hs_free_compile_error(bad);
+            return err;
+        }
     }
     err = required_find(rule->pattern, ret_required, why, sizeof(why));
     if (err == GH_ERR_CONFIG)
@@ -167,7 +179,8 @@ static enum gh_err compile_rule(struct signatures *s, uint32_t i, struct require
     return err;
 }
 
-static enum gh_err compile(struct signatures *s, struct signatures_problem *problem)
+static enum gh_err compile(struct signatures *s, const struct compiled *compiled,
+                           struct signatures_problem *problem)
 {
     struct required *required = calloc(s->rules.n, sizeof(*required));
     enum gh_err err = GH_OK;
@@ -175,7 +188,7 @@ static enum gh_err compile(struct signatures *s, struct signatures_problem *prob
     s->dbs = calloc(s->rules.n, sizeof(*s->dbs));
     if (required == NULL || s->dbs == NULL) err = GH_ERR_NOMEM;
     for (uint32_t i = 0; i < s->rules.n && err == GH_OK; i++)
-        err = compile_rule(s, i, &required[i], problem);
+        err = compile_rule(s, i, compiled, &required[i], problem);
     if (err == GH_OK) err = prefilter_new(required, s->rules.n, &s->prefilter);
     free(required);
     return err;
@@ -212,26 +225,34 @@ static enum gh_err check_examples(const struct signatures *s, struct signatures_
     return err;
 }
 
-enum gh_err signatures_load_texts(const struct signatures_text *texts, size_t n_texts, bool check,
-                                  struct signatures **ret_signatures,
-                                  struct signatures_problem *problem)
+static enum gh_err load_rules(const struct signatures_text *texts, size_t n_texts,
+                              struct rules *rules, struct signatures_problem *problem)
 {
-    struct signatures *s = calloc(1, sizeof(*s));
-    enum gh_err err = s == NULL ? GH_ERR_NOMEM : GH_OK;
+    enum gh_err err = GH_OK;
 
-    if (problem != NULL) *problem = (struct signatures_problem){ 0 };
     for (size_t i = 0; i < n_texts && err == GH_OK; i++)
-        err = rules_add(&s->rules, texts[i].name, texts[i].yaml, texts[i].len, problem);
-    if (err == GH_OK && s->rules.n == 0)
-        err = rules_problem(problem, "", 0, NULL, "no rules at all");
-    for (uint32_t i = 0; err == GH_OK && i < s->rules.n; i++) {
-        struct rule *rule = &s->rules.list[i];
+        err = rules_add(rules, texts[i].name, texts[i].yaml, texts[i].len, problem);
+    if (err == GH_OK && rules->n == 0) err = rules_problem(problem, "", 0, NULL, "no rules at all");
+    for (uint32_t i = 0; err == GH_OK && i < rules->n; i++) {
+        struct rule *rule = &rules->list[i];
 
         rule->shown.id = rule->id;
         rule->shown.family = rule->family;
         rule->shown.description = rule->description;
     }
-    if (err == GH_OK) err = compile(s, problem);
+    return err;
+}
+
+static enum gh_err load(const struct signatures_text *texts, size_t n_texts, bool check,
+                        const struct compiled *compiled, struct signatures **ret_signatures,
+                        struct signatures_problem *problem)
+{
+    struct signatures *s = calloc(1, sizeof(*s));
+    enum gh_err err = s == NULL ? GH_ERR_NOMEM : GH_OK;
+
+    if (problem != NULL) *problem = (struct signatures_problem){ 0 };
+    if (err == GH_OK) err = load_rules(texts, n_texts, &s->rules, problem);
+    if (err == GH_OK) err = compile(s, compiled, problem);
     if (err == GH_OK && check) err = check_examples(s, problem);
     if (err != GH_OK) {
         signatures_free(s);
@@ -240,6 +261,44 @@ enum gh_err signatures_load_texts(const struct signatures_text *texts, size_t n_
     rules_drop_examples(&s->rules);
     *ret_signatures = s;
     return GH_OK;
+}
+
+enum gh_err signatures_load_texts(const struct signatures_text *texts, size_t n_texts, bool check,
+                                  struct signatures **ret_signatures,
+                                  struct signatures_problem *problem)
+{
+    return load(texts, n_texts, check, NULL, ret_signatures, problem);
+}
+
+enum gh_err signatures_load_compiled(const struct signatures_text *texts, size_t n_texts,
+                                     const void *compiled, size_t len,
+                                     struct signatures **ret_signatures,
+                                     struct signatures_problem *problem)
+{
+    struct compiled *archive = NULL;
+    enum gh_err err = GH_OK;
+
+    if (compiled != NULL) err = compiled_new(compiled, len, &archive);
+    if (err == GH_OK) err = load(texts, n_texts, false, archive, ret_signatures, problem);
+    compiled_free(archive);
+    return err;
+}
+
+enum gh_err signatures_export(const struct signatures *signatures, const void *older,
+                              size_t older_len, size_t max_bytes, struct gh_buf *out)
+{
+    struct compiled *archive = NULL;
+    enum gh_err err = compiled_begin(out);
+
+    for (uint32_t i = 0; err == GH_OK && i < signatures->rules.n; i++) {
+        const struct rule *rule = &signatures->rules.list[i];
+
+        err = compiled_add(out, rule->pattern, flags_of(rule), signatures->dbs[i]);
+    }
+    if (err == GH_OK && older != NULL) err = compiled_new(older, older_len, &archive);
+    if (err == GH_OK && archive != NULL) err = compiled_merge(out, archive, max_bytes);
+    compiled_free(archive);
+    return err;
 }
 
 void signatures_free(struct signatures *signatures)
@@ -251,6 +310,11 @@ void signatures_free(struct signatures *signatures)
     prefilter_free(signatures->prefilter);
     rules_done(&signatures->rules);
     free(signatures);
+}
+
+uint32_t signatures_compiled(const struct signatures *signatures)
+{
+    return signatures->n_compiled;
 }
 
 uint32_t signatures_count(const struct signatures *signatures)

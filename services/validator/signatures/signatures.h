@@ -1,11 +1,11 @@
 /*
  * signatures - known attack shapes in decoded strings, scored.
  *
- * Rules come from YAML files (deploy/signatures/README.md has the form), compiled at load into one
- * Vectorscan database. A string is scanned as it is and, when it holds anything that would change,
- * once more after normalisation: percent- and HTML-decoding (twice at most, for double encoding),
- * comments cut, white space folded, ASCII lower case. Each rule counts once per message; scores add
- * up, saturating. The caller compares the sum with its threshold.
+ * Rules come from YAML files (deploy/signatures/README.md has the form), each compiled at load into
+ * a Vectorscan database behind one prefilter. A string is scanned as it is and, when it holds
+ * anything that would change, once more after normalisation: percent- and HTML-decoding (twice at
+ * most, for double encoding), comments cut, white space folded, ASCII lower case. Each rule counts
+ * once per message; scores add up, saturating. The caller compares the sum with its threshold.
  *
  * Cost is linear in the text. Scanning allocates nothing: a scratch per worker. Of a text past
  * max_text_bytes only that much is normalised, and `truncated` is set; as it is, all of it is
@@ -69,7 +69,25 @@ GH_NODISCARD enum gh_err signatures_load_texts(const struct signatures_text *tex
                                                bool check_examples,
                                                struct signatures **ret_signatures,
                                                struct signatures_problem *problem);
+
+/* The same, but rules found in `compiled` are taken from there: what signatures_export() wrote, of
+ * these or other rules. NULL, or anything wrong in it, only costs time (see compiled.h for whom it
+ * must come from). */
+GH_NODISCARD enum gh_err signatures_load_compiled(const struct signatures_text *texts,
+                                                  size_t n_texts, const void *compiled, size_t len,
+                                                  struct signatures **ret_signatures,
+                                                  struct signatures_problem *problem);
 void signatures_free(struct signatures *signatures); /* NULL is a no-op */
+
+/* Every rule's database, to load the same rules elsewhere on this machine without compiling; then,
+ * from an older export, those of rules we do not have, while it stays under max_bytes. To an empty
+ * buffer. Errors: GH_ERR_NOMEM, GH_ERR_LIMIT of the buffer. */
+struct gh_buf;
+GH_NODISCARD enum gh_err signatures_export(const struct signatures *signatures, const void *older,
+                                           size_t older_len, size_t max_bytes, struct gh_buf *out);
+
+/* How many rules had to be compiled. */
+uint32_t signatures_compiled(const struct signatures *signatures);
 
 uint32_t signatures_count(const struct signatures *signatures);
 const struct signatures_rule *signatures_rule(const struct signatures *signatures, uint32_t i);

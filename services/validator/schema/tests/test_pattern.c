@@ -1,4 +1,5 @@
 /* ECMA-262 patterns: what they match, which engine takes them, what is refused and how. */
+#include "validator/schema/ecma.h"
 #include "validator/schema/pattern.h"
 
 #include <setjmp.h>
@@ -6,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unictype.h>
 
 #include <cmocka.h>
 
@@ -111,15 +113,43 @@ static void is_linear(void **state)
     free(text);
 }
 
+/* Every code point's category is what libunistring says, also where the loop leaps. */
+static void knows_every_code_point(void **state)
+{
+    static const char *const names[] = { "L", "Nd", "Cn", "Co", "Cs", "So" };
+    unsigned wrong = 0;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        uc_general_category_t category = uc_general_category_byname(names[i]);
+        struct vec set = VEC_INIT(struct ecma_range);
+        uint32_t at = 0;
+
+        assert_int_equal(ecma_set_add_property(&set, names[i], strlen(names[i]), false), GH_OK);
+        for (uint32_t c = 0; c <= 0x10FFFF; c++) {
+            bool in;
+
+            while (at < set.n && VEC_AT(&set, struct ecma_range, at)->hi < c)
+                at++;
+            in = at < set.n && VEC_AT(&set, struct ecma_range, at)->lo <= c;
+            if (c >= 0xD800 && c <= 0xDFFF) continue; /* no characters: may be dropped */
+            wrong += in != uc_is_general_category(c, category);
+        }
+        vec_done(&set);
+    }
+    assert_int_equal(wrong, 0);
+}
+
 int main(void)
 {
     enum { N = sizeof(rows) / sizeof(rows[0]) };
-    struct CMUnitTest tests[N + 2];
+    struct CMUnitTest tests[N + 3];
 
     for (size_t i = 0; i < N; i++)
         tests[i] = (struct CMUnitTest){ rows[i].pattern, row_matches, NULL, NULL,
                                         (void *)(uintptr_t)&rows[i] };
     tests[N] = (struct CMUnitTest)cmocka_unit_test(refuses);
     tests[N + 1] = (struct CMUnitTest)cmocka_unit_test(is_linear);
-    return _cmocka_run_group_tests("patterns", tests, N + 2, NULL, NULL);
+    tests[N + 2] = (struct CMUnitTest)cmocka_unit_test(knows_every_code_point);
+    return _cmocka_run_group_tests("patterns", tests, N + 3, NULL, NULL);
 }
