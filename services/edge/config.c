@@ -75,8 +75,19 @@ static const struct gh_config_field http_fields[] = {
     { 0 },
 };
 
+static const struct gh_config_field compression_fields[] = {
+    { "level", GH_CFG_U32, AT(struct edge_compression, level), .dflt = "1", .min = 1, .max = 9 },
+    { "min_bytes", GH_CFG_BYTES, AT(struct edge_compression, min_bytes), .dflt = "512", .min = 1 },
+    { "max_ratio", GH_CFG_U32, AT(struct edge_compression, max_ratio), .dflt = "100", .min = 2,
+      .max = 2000 },
+    { "window_bits", GH_CFG_U32, AT(struct edge_compression, window_bits), .dflt = "12",
+      .min = PMD_BITS_MIN, .max = PMD_BITS_MAX },
+    { 0 },
+};
+
 static const char *const proxy_protocol_choices[] = { "required", "optional", "off", NULL };
 static const char *const forwarded_choices[] = { "none", "x-forwarded-for", "forwarded", NULL };
+static const char *const compression_choices[] = { "off", "on", "takeover", NULL };
 static const char *const missing_origin_choices[] = { "allow", "refuse", NULL };
 
 static const struct gh_config_field edge_fields[] = {
@@ -115,6 +126,7 @@ static const struct gh_config_field edge_fields[] = {
       .max = 1073741824 },
     { "local_rates", GH_CFG_STRUCT, EDGE(rates), .fields = rate_fields },
     { "auth_http", GH_CFG_STRUCT, EDGE(http), .fields = http_fields },
+    { "compression", GH_CFG_STRUCT, EDGE(compression), .fields = compression_fields },
     { "limiter_away_share", GH_CFG_U32, EDGE(away_share), .dflt = "4", .min = 1 },
     { "validator_window", GH_CFG_U32, EDGE(validator_window), .dflt = "16", .min = 1, .max = 1024,
       .help = "batches a validator may have unanswered" },
@@ -136,6 +148,8 @@ static const struct gh_config_field route_fields[] = {
       .help = "of bearer, subprotocol, ticket, cookie, certificate" },
     { "cookie", GH_CFG_STRING, AT(struct route, cookie), .max = 64 },
     { "hosts", GH_CFG_LIST, AT(struct route, hosts) },
+    { "compression", GH_CFG_ENUM, AT(struct route, compression), .dflt = "off",
+      .choices = compression_choices },
     { 0 },
 };
 

@@ -57,6 +57,13 @@ struct edge_http_config { /* /auth/... on the public port */
     uint32_t requests_per_s, requests_burst; /* per address */
 };
 
+struct edge_compression { /* of routes that have it on */
+    uint32_t level;
+    uint64_t min_bytes;
+    uint32_t max_ratio;
+    uint32_t window_bits;
+};
+
 struct edge_app_config { /* apps: NAME: */
     const char *name;
     const char *endpoint;
@@ -91,6 +98,7 @@ struct edge_config {
     uint64_t max_queue_bytes;
     struct edge_rates rates;
     struct edge_http_config http;
+    struct edge_compression compression;
     uint32_t away_share;
     uint32_t validator_window;
     uint32_t app_window;

@@ -8,6 +8,7 @@
 #include "handshake.h"
 #include "http.h"
 #include "inbound.h"
+#include "pmd.h"
 #include "refusal.h"
 #include "replies.h"
 #include "session_link.h"
@@ -39,6 +40,7 @@ static void conn_free(struct conn *conn)
     handshake_free(conn->handshake);
     outbox_drop(&conn->outbox, &edge->pool);
     free(conn->assembly);
+    pmd_peer_free(conn->pmd);
     if (conn->identity != NULL) {
         free(conn->identity->renewed);
         free(conn->identity->origin);
@@ -224,14 +226,14 @@ void conn_on_writable(void *ctx, void *user)
     conn_flush(user);
 }
 
-void conn_send(struct conn *conn, const void *data, size_t len, bool binary)
+/* A message as it goes out; len is the message's own length. */
+static void queue_message(struct conn *conn, const uint8_t *payload, size_t payload_len,
+                          bool deflated, size_t len, bool binary)
 {
     struct edge *edge = conn->edge;
-    enum gh_err err;
+    enum gh_err err = outbox_frame(&conn->outbox, &edge->pool, binary ? FRAME_BINARY : FRAME_TEXT,
+                                   deflated, payload, payload_len, edge->config.max_queue_bytes);
 
-    if (conn->state != CONN_OPEN || conn->close_sent) return;
-    err = outbox_frame(&conn->outbox, &edge->pool, binary ? FRAME_BINARY : FRAME_TEXT, data, len,
-                       edge->config.max_queue_bytes);
     if (err != GH_OK) {
         conn_close(conn, err == GH_ERR_LIMIT ? GH_CODE_SLOW_CONSUMER : GH_CODE_INTERNAL, 0,
                    err == GH_ERR_LIMIT ? "queue full" : "no memory");
@@ -243,11 +245,34 @@ void conn_send(struct conn *conn, const void *data, size_t len, bool binary)
     conn_mark_dirty(conn);
 }
 
+void conn_send(struct conn *conn, const void *data, size_t len, bool binary)
+{
+    struct edge *edge = conn->edge;
+    const uint8_t *deflated;
+    size_t n;
+
+    if (conn->state != CONN_OPEN || conn->close_sent) return;
+    if (conn->pmd == NULL || !pmd_deflate(edge->pmd, conn->pmd, data, len, &deflated, &n)) {
+        queue_message(conn, data, len, false, len, binary);
+        return;
+    }
+    (*edge->stats.deflated_out)++;
+    *edge->stats.deflated_out_plain += len;
+    *edge->stats.deflated_out_wire += n;
+    queue_message(conn, deflated, n, true, len, binary);
+}
+
+void conn_send_plain(struct conn *conn, const void *data, size_t len, bool binary)
+{
+    if (conn->state != CONN_OPEN || conn->close_sent) return;
+    queue_message(conn, data, len, false, len, binary);
+}
+
 void conn_send_control(struct conn *conn, uint8_t opcode, const void *data, size_t len)
 {
     struct edge *edge = conn->edge;
 
-    if (outbox_frame(&conn->outbox, &edge->pool, opcode, data, len,
+    if (outbox_frame(&conn->outbox, &edge->pool, opcode, false, data, len,
                      edge->config.max_queue_bytes + CONTROL_ROOM) != GH_OK) {
         conn_kill(conn);
         return;
@@ -389,6 +414,7 @@ static void send_ping(struct conn *conn, int64_t now_ms)
 {
     uint8_t payload[8];
 
+    if (conn->pmd != NULL) pmd_peer_rest(conn->pmd);
     conn->ping_us = gh_clock_mono_us();
     memcpy(payload, &conn->ping_us, sizeof payload);
     conn->ping_ms = now_ms;

@@ -39,6 +39,7 @@ struct app_lane;
 struct validator_lane;
 struct user_entry;
 struct origin;
+struct pmd_peer;
 
 enum conn_state { CONN_HEAD, CONN_ADMITTING, CONN_OPEN, CONN_CLOSING, CONN_LINGER };
 
@@ -80,6 +81,7 @@ struct conn {
     struct route *route;
     struct handshake *handshake; /* HEAD, ADMITTING */
     struct identity *identity;   /* from OPEN on */
+    struct pmd_peer *pmd;        /* permessage-deflate was agreed on */
     struct address_entry *address_entry;
     struct addr addr;
     uint16_t port;
@@ -185,8 +187,11 @@ void conn_rotate_csrf(struct conn *conn, const char *csrf);
 /* After admission: answers 101 and welcome. */
 void conn_open(struct conn *conn);
 
-/* Queues one text (or binary) message. A full outbox ends the connection (slow consumer). */
+/* Queues one text (or binary) message, compressed where that was agreed on. A full outbox ends the
+ * connection (slow consumer). */
 void conn_send(struct conn *conn, const void *data, size_t len, bool binary);
+/* The same, never compressed: for what holds a secret, whose length must not depend on it. */
+void conn_send_plain(struct conn *conn, const void *data, size_t len, bool binary);
 void conn_send_control(struct conn *conn, uint8_t opcode, const void *data, size_t len);
 void conn_mark_dirty(struct conn *conn);
 /* Writes what is queued: once a turn of the loop. */

@@ -101,6 +101,20 @@ static enum gh_err make_transport(struct edge *edge)
     return err;
 }
 
+static enum gh_err make_pmd(struct edge *edge)
+{
+    const struct edge_compression *compression = &edge->config.compression;
+    const struct pmd_config config = { .max_bytes = edge->config.max_message_bytes,
+                                       .max_ratio = compression->max_ratio,
+                                       .level = compression->level,
+                                       .min_bytes = compression->min_bytes };
+    const struct route *routes = edge->config.route_items.items;
+
+    for (size_t i = 0; i < edge->config.route_items.count; i++)
+        if (routes[i].compression != PMD_OFF) return pmd_new(&config, &edge->pmd);
+    return GH_OK;
+}
+
 static enum gh_err make_tables(struct edge *edge)
 {
     const struct edge_config *config = &edge->config;
@@ -113,6 +127,7 @@ static enum gh_err make_tables(struct edge *edge)
         err = address_table_init(&edge->http_addresses, config->http.requests_per_s,
                                  config->http.requests_burst, UINT32_MAX);
     if (err == GH_OK) err = ban_table_new(&edge->bans);
+    if (err == GH_OK) err = make_pmd(edge);
     if (err == GH_OK) err = directory_init(&edge->directory);
     edge->routes.routes = config->route_items.items;
     edge->routes.count = config->route_items.count;
@@ -238,6 +253,7 @@ void edge_free(struct edge *edge)
     revoke_feed_free(edge->revoke_feed);
     gh_audit_free(edge->audit);
     tls_free(edge->tls);
+    pmd_free(edge->pmd);
     directory_done(&edge->directory);
     ban_table_free(edge->bans);
     address_table_done(&edge->addresses);

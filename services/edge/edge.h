@@ -14,6 +14,7 @@
 #include "conn_table.h"
 #include "directory.h"
 #include "outbox.h"
+#include "pmd.h"
 #include "stats.h"
 #include "transport.h"
 #include "wheel.h"
@@ -53,6 +54,7 @@ struct edge {
     struct wheel wheel;         /* of connections */
     struct wheel preface_wheel; /* of sockets that are none yet */
     struct outbox_pool pool;
+    struct pmd *pmd;    /* NULL: no route compresses */
     struct conn *dirty; /* connections with something to write */
     struct stats stats;
 

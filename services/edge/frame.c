@@ -74,14 +74,15 @@ static enum frame_result judge_start(const struct frame_decoder *d,
     if (opcode > FRAME_BINARY) return FRAME_BAD;
     if ((opcode == FRAME_CONTINUATION) != (d->fragments > 0)) return FRAME_BAD;
     /* RFC 7692 section 6: RSV1 only on the first fragment, and only when negotiated. */
-    if (rsv1 && (!limits->deflate || opcode == FRAME_CONTINUATION)) return FRAME_BAD;
+    if (rsv1 && (limits->max_deflated_bytes == 0 || opcode == FRAME_CONTINUATION)) return FRAME_BAD;
     return FRAME_MORE;
 }
 
 static enum frame_result judge_length(struct frame_decoder *d, const struct frame_limits *limits)
 {
     uint8_t len7 = d->head[1] & 0x7f;
-    uint64_t len = len7;
+    uint64_t len = len7, max;
+    bool deflated;
 
     if (len7 == 126) {
         len = (uint64_t)d->head[2] << 8 | d->head[3];
@@ -94,8 +95,9 @@ static enum frame_result judge_length(struct frame_decoder *d, const struct fram
     }
     d->left = len;
     if ((d->head[0] & 0x8) != 0) return FRAME_MORE;
-    if (len > limits->max_message_bytes || d->message_bytes > limits->max_message_bytes - len)
-        return FRAME_TOO_LARGE;
+    deflated = d->fragments > 0 ? d->message_deflated : (d->head[0] & 0x40) != 0;
+    max = deflated ? limits->max_deflated_bytes : limits->max_message_bytes;
+    if (len > max || d->message_bytes > max - len) return FRAME_TOO_LARGE;
     if (d->fragments >= limits->max_fragments) return FRAME_TOO_LARGE;
     return FRAME_MORE;
 }

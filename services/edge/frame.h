@@ -33,9 +33,9 @@ enum frame_opcode {
 };
 
 struct frame_limits {
-    uint64_t max_message_bytes; /* on the wire, all fragments together */
-    uint32_t max_fragments;     /* of one message, the first included */
-    bool deflate;               /* RSV1 may mark a message as compressed */
+    uint64_t max_message_bytes;  /* on the wire, all fragments together */
+    uint32_t max_fragments;      /* of one message, the first included */
+    uint64_t max_deflated_bytes; /* instead, where RSV1 says compressed; 0: it may not say so */
 };
 
 struct frame_decoder {      /* zeroed: between frames, between messages */

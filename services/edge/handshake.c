@@ -206,18 +206,38 @@ void handshake_rx(struct conn *conn, const uint8_t *data, size_t len)
     admission_start(conn);
 }
 
+/* permessage-deflate where the route has it on and an offer is good. Writes the answer's line. */
+static enum gh_err agree_extension(struct conn *conn, char *line, size_t size)
+{
+    const struct head *head = &conn->handshake->head;
+    const struct pmd_policy policy = { conn->route->compression,
+                                       conn->edge->config.compression.window_bits };
+    char value[PMD_ANSWER_MAX];
+    struct pmd_params params;
+    enum gh_err err;
+
+    line[0] = 0;
+    if (!pmd_offer_choose(head->extensions, head->n_extensions, &policy, &params)) return GH_OK;
+    err = pmd_peer_new(&params, &conn->pmd);
+    if (err != GH_OK) return err;
+    (void)pmd_offer_answer(&params, value);
+    (void)snprintf(line, size, "Sec-WebSocket-Extensions: %s\r\n", value);
+    return GH_OK;
+}
+
 void handshake_answer(struct conn *conn)
 {
     const struct handshake *hs = conn->handshake;
     unsigned char digest[EVP_MAX_MD_SIZE], accept[32];
-    char text[HEAD_KEY_LEN + sizeof GUID], answer[512];
+    char text[HEAD_KEY_LEN + sizeof GUID], answer[768], extension[PMD_ANSWER_MAX + 32];
     unsigned digest_len = 0;
     int len;
 
     memcpy(text, hs->head.ws_key.data, HEAD_KEY_LEN);
     memcpy(text + HEAD_KEY_LEN, GUID, sizeof GUID);
     if (EVP_Digest(text, HEAD_KEY_LEN + sizeof GUID - 1, digest, &digest_len, EVP_sha1(), NULL) !=
-        1) {
+            1 ||
+        agree_extension(conn, extension, sizeof extension) != GH_OK) {
         conn_kill(conn);
         return;
     }
@@ -227,12 +247,12 @@ void handshake_answer(struct conn *conn)
                    "Upgrade: websocket\r\n"
                    "Connection: Upgrade\r\n"
                    "Sec-WebSocket-Accept: %s\r\n"
-                   "%s%sX-Request-Id: %s\r\n\r\n",
+                   "%s%s%sX-Request-Id: %s\r\n\r\n",
                    accept,
                    credential_offers_v1(&hs->head) ? "Sec-WebSocket-Protocol: " CREDENTIAL_PROTOCOL
                                                      "\r\n"
                                                    : "",
-                   conn->tls ? REFUSAL_HSTS : "", conn->request_id);
+                   extension, conn->tls ? REFUSAL_HSTS : "", conn->request_id);
     if (outbox_bytes(&conn->outbox, &conn->edge->pool, answer, (size_t)len, sizeof answer) != GH_OK)
         conn_kill(conn);
     else

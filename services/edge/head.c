@@ -1,5 +1,7 @@
 #include "head.h"
 
+#include "pmd_offer.h"
+
 #include <http_parser.h>
 #include <string.h>
 #include <strings.h>
@@ -143,7 +145,7 @@ static bool refuse(struct parse *p, const char *reason)
     return false;
 }
 
-static bool is_token(struct span s)
+bool span_is_token(struct span s)
 {
     static const char others[] = "!#$%&'*+-.^_`|~";
 
@@ -158,14 +160,14 @@ static bool is_token(struct span s)
 }
 
 static bool add_items(struct parse *p, struct span value, struct span *items, size_t max,
-                      size_t *count, bool tokens)
+                      size_t *count, bool (*wellformed)(struct span item))
 {
     struct span item;
 
     while (span_next_item(&value, ',', &item)) {
         if (item.len == 0) continue; /* RFC 9110 section 5.6.1: empty elements are allowed */
         if (*count == max) return refuse(p, "too many list elements");
-        if (tokens && !is_token(item)) return refuse(p, "malformed subprotocol");
+        if (!wellformed(item)) return refuse(p, "malformed list element");
         items[(*count)++] = item;
     }
     return true;
@@ -202,7 +204,7 @@ static bool take_header(struct parse *p)
     unsigned id = 0;
 
     /* http-parser lets blanks before the colon pass: a proxy may read another name there. */
-    if (!is_token(p->field)) return refuse(p, "malformed header name");
+    if (!span_is_token(p->field)) return refuse(p, "malformed header name");
     while (id < H_COUNT && !span_case_eq(p->field, header_rows[id].name))
         id++;
     if (id == H_COUNT) return true;
@@ -225,10 +227,11 @@ static bool take_header(struct parse *p)
     case H_WS_KEY: head->ws_key = value; break;
     case H_WS_VERSION: head->ws_version = value; break;
     case H_WS_PROTOCOL:
-        return add_items(p, value, head->protocols, HEAD_PROTOCOLS_MAX, &head->n_protocols, true);
+        return add_items(p, value, head->protocols, HEAD_PROTOCOLS_MAX, &head->n_protocols,
+                         span_is_token);
     case H_WS_EXTENSIONS:
         return add_items(p, value, head->extensions, HEAD_EXTENSIONS_MAX, &head->n_extensions,
-                         false);
+                         pmd_offer_wellformed);
     case H_WS_ACCEPT: return refuse(p, "sec-websocket-accept in a request");
     case H_X_FORWARDED_FOR: head->x_forwarded_for = value; break;
     case H_FORWARDED: head->forwarded = value; break;

@@ -94,6 +94,7 @@ enum gh_code head_judge_upgrade(const struct head *head, const char **ret_reason
 bool span_eq(struct span span, const char *text);      /* exactly */
 bool span_case_eq(struct span span, const char *text); /* ASCII, case ignored */
 bool span_starts(struct span span, const char *text);  /* exactly */
+bool span_is_token(struct span span);                  /* RFC 9110 section 5.6.2 */
 struct span span_trim(struct span span);               /* without SP and HTAB at both ends */
 /* Takes the next element off a comma-separated list; false at its end. Quoted strings are not known
  * here: no list header of the handshake has them, and a quote is refused where it would matter. */

@@ -2,9 +2,11 @@
 
 #include "batcher.h"
 #include "edge.h"
+#include "pmd.h"
 #include "replies.h"
 
 #include "common/clock.h"
+#include "common/json/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -70,9 +72,41 @@ static bool assemble(struct conn *conn, const uint8_t *data, size_t len)
     return true;
 }
 
+/* A compressed message is inflated when it is whole, and its text judged then. */
+static void take_deflated(struct conn *conn, const uint8_t *data, size_t len, bool text)
+{
+    struct stats *stats = &conn->edge->stats;
+    const uint8_t *plain;
+    size_t plain_len;
+
+    switch (pmd_inflate(conn->edge->pmd, conn->pmd, data, len, &plain, &plain_len)) {
+    case PMD_GOOD: break;
+    case PMD_BROKEN: conn_close(conn, GH_CODE_PROTOCOL_ERROR, 1007, "bad deflate data"); return;
+    case PMD_TOO_LARGE: conn_close(conn, GH_CODE_TOO_LARGE, 0, "inflates past the cap"); return;
+    case PMD_NOMEM: conn_close(conn, GH_CODE_INTERNAL, 0, "no memory to inflate"); return;
+    }
+    (*stats->deflated_in)++;
+    *stats->deflated_in_plain += plain_len;
+    *stats->deflated_in_wire += len;
+    if (text && !gh_utf8_valid(plain, plain_len)) {
+        conn_close(conn, GH_CODE_BAD_UTF8, 0, "bad UTF-8");
+        return;
+    }
+    take_message(conn, plain, plain_len, !text);
+}
+
+static void take_whole(struct conn *conn, const uint8_t *data, size_t len,
+                       const struct frame_piece *piece)
+{
+    if (piece->deflated)
+        take_deflated(conn, data, len, piece->opcode == FRAME_TEXT);
+    else
+        take_message(conn, data, len, piece->opcode != FRAME_TEXT);
+}
+
 static void take_piece(struct conn *conn, const struct frame_piece *piece)
 {
-    bool text = piece->opcode == FRAME_TEXT;
+    bool text = piece->opcode == FRAME_TEXT && !piece->deflated;
 
     if (piece->first) {
         conn->utf8 = (struct utf8){ 0 };
@@ -84,7 +118,7 @@ static void take_piece(struct conn *conn, const struct frame_piece *piece)
         return;
     }
     if (piece->first && piece->last) { /* the usual case: nothing is copied here */
-        take_message(conn, piece->data, piece->len, !text);
+        take_whole(conn, piece->data, piece->len, piece);
         return;
     }
     if (piece->first) {
@@ -94,7 +128,7 @@ static void take_piece(struct conn *conn, const struct frame_piece *piece)
     }
     if (!assemble(conn, piece->data, piece->len) || !piece->last) return;
     conn->assembly_due_ms = 0;
-    take_message(conn, conn->assembly, conn->assembly_len, !text);
+    take_whole(conn, conn->assembly, conn->assembly_len, piece);
     free(conn->assembly);
     conn->assembly = NULL;
     conn->assembly_len = conn->assembly_cap = 0;
@@ -165,8 +199,11 @@ static void take_control(struct conn *conn, const struct frame_piece *piece)
 void inbound_rx(struct conn *conn, uint8_t *data, size_t len)
 {
     const struct edge_config *config = &conn->edge->config;
-    const struct frame_limits limits = { config->max_message_bytes, config->max_fragments,
-                                         .deflate = false };
+    const struct frame_limits limits = {
+        .max_message_bytes = config->max_message_bytes,
+        .max_fragments = config->max_fragments,
+        .max_deflated_bytes = conn->pmd != NULL ? pmd_wire_max(config->max_message_bytes) : 0,
+    };
     struct frame_piece piece;
 
     /* Once a Close frame went out, only the client's is of interest. */

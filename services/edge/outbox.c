@@ -62,7 +62,7 @@ static enum gh_err reserve(struct outbox *outbox, struct outbox_pool *pool, size
 }
 
 enum gh_err outbox_frame(struct outbox *outbox, struct outbox_pool *pool, uint8_t opcode,
-                         const void *payload, size_t len, size_t max)
+                         bool deflated, const void *payload, size_t len, size_t max)
 {
     enum gh_err err = reserve(outbox, pool, FRAME_HEAD_MAX + len, max);
     uint8_t *at;
@@ -70,7 +70,7 @@ enum gh_err outbox_frame(struct outbox *outbox, struct outbox_pool *pool, uint8_
 
     if (err != GH_OK) return err;
     at = outbox->data + outbox->start + outbox->len;
-    head = frame_encode_head(opcode, false, len, at);
+    head = frame_encode_head(opcode, deflated, len, at);
     if (len > 0) memcpy(at + head, payload, len);
     outbox->len += (uint32_t)(head + len);
     return GH_OK;

@@ -10,6 +10,7 @@
 
 #include "common/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,10 +30,11 @@ struct outbox {
 
 void outbox_pool_done(struct outbox_pool *pool);
 
-/* Appends a frame whose payload is given whole. max: bytes that may wait in all.
- * Errors: GH_ERR_LIMIT past max, GH_ERR_NOMEM; nothing is appended then. */
+/* Appends a frame whose payload is given whole; deflated: it is compressed (RSV1). max: bytes that
+ * may wait in all. Errors: GH_ERR_LIMIT past max, GH_ERR_NOMEM; nothing is appended then. */
 GH_NODISCARD enum gh_err outbox_frame(struct outbox *outbox, struct outbox_pool *pool,
-                                      uint8_t opcode, const void *payload, size_t len, size_t max);
+                                      uint8_t opcode, bool deflated, const void *payload,
+                                      size_t len, size_t max);
 /* Raw bytes: an HTTP answer. */
 GH_NODISCARD enum gh_err outbox_bytes(struct outbox *outbox, struct outbox_pool *pool,
                                       const void *bytes, size_t len, size_t max);

@@ -43,7 +43,8 @@ static void end(struct conn *conn, struct gh_json *j, const void *id, size_t id_
         conn_close(conn, GH_CODE_INTERNAL, 0, "no memory for an answer");
         return;
     }
-    conn_send(conn, edge->scratch.data, edge->scratch.len, false);
+    /* Some of these hold a CSRF token. */
+    conn_send_plain(conn, edge->scratch.data, edge->scratch.len, false);
 }
 
 void replies_welcome(struct conn *conn)

@@ -9,6 +9,7 @@
 #define EDGE_ROUTE_H
 
 #include "credential.h"
+#include "pmd_offer.h"
 
 #include "common/config.h"
 #include "common/metrics.h"
@@ -27,6 +28,7 @@ struct route {
     struct gh_config_list credentials_list;
     const char *cookie;          /* cookie name for the credential "cookie" */
     struct gh_config_list hosts; /* allowed Host values; empty: any well-formed one */
+    uint32_t compression;        /* enum pmd_mode */
     /* Derived. */
     struct credential_rules credentials;
     struct app_link *link;

@@ -55,6 +55,21 @@ static void make_route(struct gh_metrics *m, struct route *route)
         gh_metrics_counter(m, P "message_bytes_sent_total", labels, "message bytes to clients");
 }
 
+static void make_deflate(struct stats *stats, struct gh_metrics *m)
+{
+    static const char in[] = "direction=\"in\"", out[] = "direction=\"out\"";
+    static const char messages[] = "messages that were compressed";
+    static const char plain[] = "bytes of compressed messages, inflated";
+    static const char wire[] = "bytes of compressed messages, as sent";
+
+    stats->deflated_in = gh_metrics_counter(m, P "deflate_messages_total", in, messages);
+    stats->deflated_out = gh_metrics_counter(m, P "deflate_messages_total", out, messages);
+    stats->deflated_in_plain = gh_metrics_counter(m, P "deflate_plain_bytes_total", in, plain);
+    stats->deflated_out_plain = gh_metrics_counter(m, P "deflate_plain_bytes_total", out, plain);
+    stats->deflated_in_wire = gh_metrics_counter(m, P "deflate_wire_bytes_total", in, wire);
+    stats->deflated_out_wire = gh_metrics_counter(m, P "deflate_wire_bytes_total", out, wire);
+}
+
 static void make_codes(struct stats *stats, struct gh_metrics *m)
 {
     for (uint32_t code = 0; code < GH_CODE_COUNT; code++) {
@@ -126,6 +141,7 @@ void stats_init(struct stats *stats, struct gh_metrics *m, struct edge *edge,
     gh_metrics_gauge_fn(m, P "bans", NULL, "bans held", read_bans, edge);
     make_codes(stats, m);
     make_http(stats, m);
+    make_deflate(stats, m);
     for (size_t i = 0; i < routes->count; i++)
         make_route(m, &routes->routes[i]);
 }

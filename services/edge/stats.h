@@ -19,6 +19,8 @@ struct stats {
     uint64_t *app_batches, *app_items, *app_ops;
     uint64_t *lease_asks, *lease_tokens, *local_share;
     uint64_t *pauses;
+    uint64_t *deflated_in, *deflated_in_plain, *deflated_in_wire; /* messages, bytes, bytes */
+    uint64_t *deflated_out, *deflated_out_plain, *deflated_out_wire;
     uint64_t *health_failed; /* no pong in time */
     uint64_t *http_requests[HTTP_PATHS];
     uint64_t *http_answers[GH_CODE_COUNT];

@@ -45,7 +45,7 @@ struct outcome {
 
 static void decode(const uint8_t *bytes, size_t size, size_t cut, struct outcome *out)
 {
-    const struct frame_limits limits = { 1u << 20, 1000, true };
+    const struct frame_limits limits = { 1u << 20, 1000, (1u << 20) + 100 };
     struct frame_decoder decoder = { 0 };
     uint8_t *copy = malloc(size + 1);
 

@@ -1,10 +1,28 @@
-/* A request head: fed in two pieces; what is accepted must hold what head.h promises. */
-#include "head.h"
+/* A request head: fed in two pieces; what is accepted must hold what head.h promises. What it
+ * offers of permessage-deflate is answered with what pmd_offer.h allows. */
+#include "pmd_offer.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void negotiate(const struct head *head)
+{
+    for (uint32_t bits = PMD_BITS_MIN; bits <= PMD_BITS_MAX; bits++)
+        for (uint32_t mode = PMD_OFF; mode <= PMD_TAKEOVER; mode++) {
+            const struct pmd_policy policy = { mode, bits };
+            struct pmd_params params;
+            char answer[PMD_ANSWER_MAX];
+
+            if (!pmd_offer_choose(head->extensions, head->n_extensions, &policy, &params)) continue;
+            if (mode == PMD_OFF || pmd_offer_answer(&params, answer) >= sizeof answer) abort();
+            if (params.server_bits < PMD_BITS_MIN || params.server_bits > PMD_BITS_MAX) abort();
+            if (params.client_takeover && params.client_bits > bits) abort();
+            if (params.server_takeover && params.server_bits > bits) abort();
+            if (mode == PMD_ON && (params.server_takeover || params.client_takeover)) abort();
+        }
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -26,6 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (head_parse(text, whole.at, &limits, &head, &reason) == GH_CODE_OK) {
             if (head.path.len == 0 || head.path.data[0] != '/' || head.host.len == 0) abort();
             if (head.has_transfer_encoding) abort();
+            negotiate(&head);
             if (head_judge_upgrade(&head, &reason) == GH_CODE_OK &&
                 (head.method != HEAD_GET || head.ws_key.len != HEAD_KEY_LEN))
                 abort();
