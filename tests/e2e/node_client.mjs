@@ -1,17 +1,17 @@
 // Two users on Node's `ws`: one token in the header, one as a subprotocol. Prints what happened as JSON.
 //
-//   node node_client.mjs URL CA TOKEN_A TOKEN_B
+//   node node_client.mjs URL CA TOKEN_A TOKEN_B [deflate]
 import { readFileSync } from 'node:fs'
 import WebSocket from 'ws'
 
-const [url, caFile, tokenA, tokenB] = process.argv.slice(2)
+const [url, caFile, tokenA, tokenB, deflate] = process.argv.slice(2)
 const ca = readFileSync(caFile)
 
 class Client {
   constructor(protocols, headers) {
     this.inbox = []
     this.waiting = []
-    this.ws = new WebSocket(url, protocols, { ca, headers, perMessageDeflate: false })
+    this.ws = new WebSocket(url, protocols, { ca, headers, perMessageDeflate: deflate ? { threshold: 0 } : false })
     this.ws.on('message', (data) => {
       this.inbox.push(JSON.parse(data.toString()))
       this.waiting.splice(0).forEach((wake) => wake())
@@ -47,6 +47,7 @@ const b = new Client(['gatehouse.v1', `gatehouse.bearer.${tokenB}`])
 out.welcomeA = (await a.welcome()).type
 out.welcomeB = (await b.welcome()).type
 out.protocolB = b.ws.protocol
+out.extensions = [a.ws.extensions, b.ws.extensions]
 
 a.say('join', { room: 'node' }, { id: 'j' })
 await a.next('ack')
@@ -59,6 +60,13 @@ a.say('chat', { room: 'node', text: 'forged' }, { csrfToken: 'wrong' })
 out.attack = (await a.next('error')).payload.code
 a.say('chat', { room: 'node', text: 'still here' })
 out.after = (await b.next('chat')).payload.text
+
+out.long = []
+for (let i = 0; i < 3; i++) {
+  const text = `line ${i} ` + 'the same words again '.repeat(80) + '€'
+  a.say('chat', { room: 'node', text })
+  out.long.push((await b.next('chat')).payload.text === text)
+}
 
 out.pong = await new Promise((resolve) => {
   a.ws.once('pong', (data) => resolve(data.toString()))

@@ -13,3 +13,5 @@ def test_two_users_on_ws(gate):
     assert seen["pong"] == "latency"
     assert seen["closeA"] == seen["closeB"] == 1000
     assert seen["refused"] == "HTTP 401"
+    assert seen["long"] == [True] * 3
+    assert seen["extensions"] == ["", ""], "compression is off unless a route turns it on"
