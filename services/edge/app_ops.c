@@ -1,6 +1,7 @@
 #include "app_ops.h"
 
 #include "edge.h"
+#include "outbound.h"
 
 #include "common/json/utf8.h"
 #include "common/log.h"
@@ -12,7 +13,8 @@ static bool is_theirs(const struct conn *conn, const struct app_link *link)
     return conn != NULL && conn->state == CONN_OPEN && conn->route->link == link;
 }
 
-static void send_to_user(struct edge *edge, struct app_link *link, const Gh__AppOp *op)
+static void send_to_user(struct edge *edge, struct app_link *link, const Gh__AppOp *op,
+                         struct outbound_send *send)
 {
     struct user_entry *entry = directory_user(&edge->directory, op->user.data, op->user.len);
     struct identity *identity = entry != NULL ? entry->first : NULL;
@@ -21,12 +23,13 @@ static void send_to_user(struct edge *edge, struct app_link *link, const Gh__App
         struct identity *next = identity->user_next;
 
         if (is_theirs(identity->conn, link) && identity->conn->id != op->except_conn)
-            conn_send(identity->conn, op->data.data, op->data.len, op->binary);
+            outbound_to(send, identity->conn);
         identity = next; /* a slow one left the list while being sent to */
     }
 }
 
-static void send_to_topic(struct edge *edge, struct app_link *link, const Gh__AppOp *op)
+static void send_to_topic(struct edge *edge, struct app_link *link, const Gh__AppOp *op,
+                          struct outbound_send *send)
 {
     struct topic *topic = directory_topic(&edge->directory, link, op->topic.data, op->topic.len);
     struct subscription *sub = topic != NULL ? topic->first : NULL;
@@ -34,40 +37,35 @@ static void send_to_topic(struct edge *edge, struct app_link *link, const Gh__Ap
     while (sub != NULL) {
         struct subscription *next = sub->next;
 
-        if (sub->conn->id != op->except_conn)
-            conn_send(sub->conn, op->data.data, op->data.len, op->binary);
+        if (sub->conn->id != op->except_conn) outbound_to(send, sub->conn);
         sub = next;
     }
 }
 
+static void send_to_one(struct conn *conn, struct app_link *link, struct outbound_send *send)
+{
+    if (is_theirs(conn, link)) outbound_to(send, conn);
+}
+
 static void run_send(struct edge *edge, struct app_link *link, const Gh__AppOp *op)
 {
-    struct conn *conn;
+    struct outbound_send send;
 
     if (!op->binary && !gh_utf8_valid(op->data.data, op->data.len)) {
         gh_log(GH_LOG_WARN, "app_sent_bad_text", "bytes=%zu next=dropped", op->data.len);
         return;
     }
-    if (op->conn != 0) {
-        conn = conn_table_find(&edge->conns, op->conn);
-        if (is_theirs(conn, link)) conn_send(conn, op->data.data, op->data.len, op->binary);
-    } else if (op->session_id.len > 0) {
-        conn = directory_session(&edge->directory, op->session_id.data, op->session_id.len);
-        if (is_theirs(conn, link)) conn_send(conn, op->data.data, op->data.len, op->binary);
-    } else if (op->user.len > 0) {
-        send_to_user(edge, link, op);
-    } else if (op->topic.len > 0) {
-        send_to_topic(edge, link, op);
-    }
-}
-
-static void run_disconnect(struct conn *conn, const Gh__AppOp *op)
-{
-    /* Only codes an application may use: RFC 6455 section 7.4.2, and 1000. */
-    bool usable = op->close_code == 1000 || (op->close_code >= 3000 && op->close_code <= 4999);
-
-    conn_close(conn, usable && op->close_code == 1000 ? GH_CODE_OK : GH_CODE_FORBIDDEN,
-               usable ? (uint16_t)op->close_code : 0, "by the application");
+    outbound_begin(&send, edge->outbound, op);
+    if (op->conn != 0)
+        send_to_one(conn_table_find(&edge->conns, op->conn), link, &send);
+    else if (op->session_id.len > 0)
+        send_to_one(directory_session(&edge->directory, op->session_id.data, op->session_id.len),
+                    link, &send);
+    else if (op->user.len > 0)
+        send_to_user(edge, link, op, &send);
+    else if (op->topic.len > 0)
+        send_to_topic(edge, link, op, &send);
+    outbound_end(&send);
 }
 
 void app_ops_run(struct edge *edge, struct app_link *link, Gh__AppOp **ops, size_t n_ops)
@@ -91,7 +89,7 @@ void app_ops_run(struct edge *edge, struct app_link *link, Gh__AppOp **ops, size
         } else if (op->kind == GH__APP_OP_KIND__APP_UNSUBSCRIBE) {
             directory_unsubscribe(&edge->directory, conn, link, op->topic.data, op->topic.len);
         } else if (op->kind == GH__APP_OP_KIND__APP_DISCONNECT) {
-            run_disconnect(conn, op);
+            outbound_close(edge->outbound, conn, op->close_code);
         }
     }
 }

@@ -2,34 +2,15 @@
 
 #include "delivery.h"
 #include "edge.h"
-#include "replies.h"
+#include "outbound.h"
 
-#include "common/arena.h"
 #include "common/clock.h"
 #include "common/log.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCHES_KEPT 16 /* emptied batches kept for reuse */
-
-struct item {
-    uint64_t conn_id;
-};
-
-struct batch {
-    struct batch *next; /* in the free list, or in its lane's queue of those that wait */
-    struct batcher *batcher;
-    struct validator_lane *lane;
-    uint64_t number;
-    unsigned tries;
-    struct gh_arena *arena; /* message bytes */
-    size_t bytes;
-    uint32_t n_contexts, n_items, cap_contexts, cap_items;
-    Gh__ValidateContext *contexts, **context_ptrs;
-    Gh__ValidateItem *items, **item_ptrs;
-    struct item *meta;
-};
+#define KEY_SEED 14 /* beside those of the directory */
 
 struct validator_lane { /* one per validator seen; lives as long as its gh_client_peer */
     struct validator_lane *next;
@@ -46,161 +27,42 @@ struct batcher {
     struct gh_client *client;
     struct validator_lane *lanes;
     struct validator_lane *busy; /* lanes with an open batch */
-    struct batch *free;
-    size_t n_free;
+    struct batch_pool pool;
     struct batch *orphans, *orphans_last; /* unanswered batches of a validator that went away */
     uint64_t epoch;                       /* goes up when a validator comes or goes */
-    uint64_t next_number;
     size_t bytes;
 };
-
-/* --- batches ---------------------------------------------------------------------------------- */
-
-static void batch_free(struct batch *batch)
-{
-    if (batch == NULL) return;
-    gh_arena_free(batch->arena);
-    free(batch->contexts);
-    free(batch->context_ptrs);
-    free(batch->items);
-    free(batch->item_ptrs);
-    free(batch->meta);
-    free(batch);
-}
-
-static struct batch *batch_take(struct batcher *batcher)
-{
-    struct batch *batch = batcher->free;
-
-    if (batch != NULL) {
-        batcher->free = batch->next;
-        batcher->n_free--;
-    } else {
-        batch = calloc(1, sizeof *batch);
-        if (batch == NULL) return NULL;
-        if (gh_arena_new(BATCHER_BYTES_MAX * 2, &batch->arena) != GH_OK) {
-            free(batch);
-            return NULL;
-        }
-        batch->batcher = batcher;
-    }
-    batch->next = NULL;
-    batch->number = ++batcher->next_number;
-    batch->tries = 0;
-    batch->n_contexts = batch->n_items = 0;
-    batch->bytes = 0;
-    return batch;
-}
-
-static void batch_give(struct batch *batch)
-{
-    struct batcher *batcher = batch->batcher;
-
-    batcher->bytes -= batch->bytes;
-    if (batcher->n_free >= BATCHES_KEPT) {
-        batch_free(batch);
-        return;
-    }
-    gh_arena_reset(batch->arena);
-    batch->next = batcher->free;
-    batcher->free = batch;
-    batcher->n_free++;
-}
-
-/* Doubles one array and its array of pointers, which point into it. */
-static bool grow(void **array, void ***ptrs, size_t size, uint32_t cap)
-{
-    void *bigger = realloc(*array, cap * size);
-    void **bigger_ptrs;
-
-    if (bigger == NULL) return false;
-    *array = bigger;
-    bigger_ptrs = realloc(*ptrs, cap * sizeof *bigger_ptrs);
-    if (bigger_ptrs == NULL) return false;
-    *ptrs = bigger_ptrs;
-    for (uint32_t i = 0; i < cap; i++)
-        bigger_ptrs[i] = (char *)bigger + i * size;
-    return true;
-}
-
-static bool room_for_item(struct batch *batch)
-{
-    uint32_t cap = batch->cap_items == 0 ? 64 : batch->cap_items * 2;
-    struct item *meta;
-
-    if (batch->n_items < batch->cap_items) return true;
-    meta = realloc(batch->meta, cap * sizeof *meta);
-    if (meta == NULL) return false;
-    batch->meta = meta;
-    if (!grow((void **)&batch->items, (void ***)&batch->item_ptrs, sizeof *batch->items, cap))
-        return false;
-    for (uint32_t i = batch->cap_items; i < cap; i++)
-        gh__validate_item__init(&batch->items[i]);
-    batch->cap_items = cap;
-    return true;
-}
-
-static bool room_for_context(struct batch *batch)
-{
-    uint32_t cap = batch->cap_contexts == 0 ? 32 : batch->cap_contexts * 2;
-
-    if (batch->n_contexts < batch->cap_contexts) return true;
-    if (!grow((void **)&batch->contexts, (void ***)&batch->context_ptrs, sizeof *batch->contexts,
-              cap))
-        return false;
-    for (uint32_t i = batch->cap_contexts; i < cap; i++)
-        gh__validate_context__init(&batch->contexts[i]);
-    batch->cap_contexts = cap;
-    return true;
-}
-
-static ProtobufCBinaryData keep(struct batch *batch, const void *bytes, size_t len)
-{
-    void *copy = len > 0 ? gh_arena_alloc(batch->arena, len) : NULL;
-
-    if (copy == NULL) return gh_bytes(NULL, 0);
-    memcpy(copy, bytes, len);
-    return gh_bytes(copy, len);
-}
-
-/* What is known of the connection, once per batch: copied, since it may change or go before the
- * batch is sent again. */
-static bool add_context(struct batch *batch, struct conn *conn)
-{
-    const struct identity *who = conn->identity;
-    Gh__ValidateContext *context;
-
-    if (conn->context_batch == batch->number) return true;
-    if (!room_for_context(batch)) return false;
-    context = &batch->contexts[batch->n_contexts];
-    context->route = gh_bytes_str(conn->route->name);
-    context->roles = keep(batch, who->roles, who->roles_len);
-    context->csrf = keep(batch, who->csrf, strlen(who->csrf));
-    context->csrf_previous = edge_now(conn->edge) < who->csrf_until_ms
-                                 ? keep(batch, who->csrf_previous, strlen(who->csrf_previous))
-                                 : gh_bytes(NULL, 0);
-    if (context->csrf.len == 0) return false;
-    conn->context_batch = batch->number;
-    conn->context_index = batch->n_contexts++;
-    return true;
-}
 
 /* --- sending ---------------------------------------------------------------------------------- */
 
 static void on_verdicts(void *ctx, enum gh_err err, const void *body);
 
+static void give(struct batch *batch)
+{
+    struct batcher *batcher = batch->batcher;
+
+    batcher->bytes -= batch->bytes;
+    batch_give(&batcher->pool, batch);
+}
+
+/* Whose item it is. NULL: nobody's any more, or one on its way to clients. */
+static struct conn *sender_of(const struct batch *batch, uint32_t i)
+{
+    if (batch->meta[i].outgoing != NULL) return NULL;
+    return conn_table_find(&batch->batcher->edge->conns, batch->meta[i].conn_id);
+}
+
 static void refuse_items(struct batch *batch, uint32_t code)
 {
-    struct edge *edge = batch->batcher->edge;
-
     for (uint32_t i = 0; i < batch->n_items; i++) {
-        struct conn *conn = conn_table_find(&edge->conns, batch->meta[i].conn_id);
+        struct conn *conn = sender_of(batch, i);
 
+        if (batch->meta[i].outgoing != NULL) outbound_failed(batch->meta[i].outgoing, code);
         if (conn == NULL || conn->left) continue;
         conn->unanswered--;
         delivery_refused(conn, code, NULL, 0, 0);
     }
-    batch_give(batch);
+    give(batch);
 }
 
 /* GH_ERR_BUSY: it stays the caller's, for later. Anything else: it is on its way or dealt with. */
@@ -274,14 +136,16 @@ static void deliver(struct batch *batch, const Gh__VerdictBatch *verdicts)
     struct edge *edge = batch->batcher->edge;
 
     for (uint32_t i = 0; i < batch->n_items; i++) {
-        struct conn *conn = conn_table_find(&edge->conns, batch->meta[i].conn_id);
+        struct conn *conn = sender_of(batch, i);
 
+        if (batch->meta[i].outgoing != NULL)
+            outbound_verdict(batch->meta[i].outgoing, verdicts->verdicts[i]);
         if (conn == NULL || conn->left) continue;
         conn->unanswered--;
         delivery_verdict(conn, verdicts->verdicts[i], batch->items[i].binary);
     }
     delivery_flush(edge);
-    batch_give(batch);
+    give(batch);
 }
 
 static void on_verdicts(void *ctx, enum gh_err err, const void *body)
@@ -324,6 +188,31 @@ static struct validator_lane *lane_of(struct batcher *batcher, struct gh_client_
     return lane;
 }
 
+static void ask_rules(struct batcher *batcher, struct gh_client_peer *peer);
+
+static void on_rules(void *ctx, enum gh_err err, const void *body)
+{
+    struct batcher *batcher = ctx;
+
+    if (err == GH_OK) {
+        outbound_adopt(batcher->edge->outbound, body);
+        return;
+    }
+    if (err == GH_ERR_UNAVAILABLE) return; /* it went away; whoever comes is asked */
+    gh_log(GH_LOG_ERROR, "policy_rules_missing", "error=\"%s\"", gh_err_text(err));
+    if (err == GH_ERR_TIMEOUT) ask_rules(batcher, gh_client_peer_any(batcher->client));
+}
+
+static void ask_rules(struct batcher *batcher, struct gh_client_peer *peer)
+{
+    Gh__PolicyAsk ask = GH__POLICY_ASK__INIT;
+
+    if (gh_client_call(batcher->client, peer, GH__ENVELOPE__BODY_POLICY_ASK, &ask,
+                       GH__ENVELOPE__BODY_POLICY_RULES, batcher->edge->config.call_timeout_ms,
+                       on_rules, batcher) != GH_OK)
+        gh_log(GH_LOG_WARN, "policy_rules_not_asked", "next=\"the next validator is\"");
+}
+
 static void on_up(void *ctx, struct gh_client_peer *peer, uint64_t orders_version)
 {
     struct batcher *batcher = ctx;
@@ -331,15 +220,14 @@ static void on_up(void *ctx, struct gh_client_peer *peer, uint64_t orders_versio
     (void)orders_version;
     batcher->epoch++;
     (void)lane_of(batcher, peer);
+    ask_rules(batcher, peer);
 }
 
 /* The batch and the connections in it belong to `lane` from now on. */
 static void move_batch(struct batch *batch, struct validator_lane *lane)
 {
-    struct edge *edge = batch->batcher->edge;
-
     for (uint32_t i = 0; i < batch->n_items; i++) {
-        struct conn *conn = conn_table_find(&edge->conns, batch->meta[i].conn_id);
+        struct conn *conn = sender_of(batch, i);
 
         if (conn == NULL || conn->left) continue;
         conn->lane = lane;
@@ -456,15 +344,14 @@ static struct batch *open_batch(struct batcher *batcher, struct validator_lane *
 {
     struct batch *batch = lane->open;
 
-    if (batch != NULL &&
-        (batch->n_items == BATCHER_ITEMS_MAX || batch->n_contexts == BATCHER_CONTEXTS_MAX ||
-         batch->bytes + len > BATCHER_BYTES_MAX)) {
+    if (batch != NULL && !batch_has_room(batch, len)) {
         close_open(lane);
         batch = NULL;
     }
     if (batch != NULL) return batch;
-    batch = batch_take(batcher);
+    batch = batch_take(&batcher->pool);
     if (batch == NULL) return NULL;
+    batch->batcher = batcher;
     batch->lane = lane;
     lane->open = batch;
     if (!lane->listed) {
@@ -480,29 +367,47 @@ void batcher_add(struct conn *conn, const void *data, size_t len, bool binary)
     struct batcher *batcher = conn->edge->batcher;
     struct validator_lane *lane = choose_lane(batcher, conn);
     struct batch *batch = lane != NULL ? open_batch(batcher, lane, len) : NULL;
-    Gh__ValidateItem *item;
 
     if (lane == NULL) {
         delivery_refused(conn, GH_CODE_UNAVAILABLE, NULL, 0, 0);
         return;
     }
-    if (batch == NULL || !room_for_item(batch) || !add_context(batch, conn)) {
+    if (batch == NULL || !batch_add_inbound(batch, &batcher->pool, conn, data, len, binary)) {
         delivery_refused(conn, GH_CODE_INTERNAL, NULL, 0, 0);
         return;
     }
-    item = &batch->items[batch->n_items];
-    item->data = keep(batch, data, len);
-    if (item->data.len != len) {
-        delivery_refused(conn, GH_CODE_INTERNAL, NULL, 0, 0);
-        return;
-    }
-    item->context = conn->context_index;
-    item->binary = binary;
-    batch->meta[batch->n_items++].conn_id = conn->id;
-    batch->bytes += len;
     batcher->bytes += len;
     conn->unanswered++;
     if (lane->queue != NULL) pause_on(lane, conn);
+}
+
+/* The same receiver, the same validator: its batches are larger then. */
+static uint64_t key_of(const Gh__AppOp *op)
+{
+    ProtobufCBinaryData name = op->session_id.len > 0 ? op->session_id
+                               : op->user.len > 0     ? op->user
+                                                      : op->topic;
+
+    return op->conn != 0 ? op->conn : hmap_hash(name.data, name.len, KEY_SEED);
+}
+
+void batcher_add_outbound(struct batcher *batcher, struct outgoing *outgoing,
+                          const struct route *route, const Gh__AppOp *op)
+{
+    struct gh_client_peer *peer = gh_client_peer_for(batcher->client, key_of(op));
+    struct validator_lane *lane = peer != NULL ? lane_of(batcher, peer) : NULL;
+    struct batch *batch = lane != NULL ? open_batch(batcher, lane, op->data.len) : NULL;
+
+    if (lane == NULL) {
+        outbound_failed(outgoing, GH_CODE_UNAVAILABLE);
+        return;
+    }
+    if (batch == NULL || !batch_add_outbound(batch, &batcher->pool, outgoing, route, op->data.data,
+                                             op->data.len, op->binary)) {
+        outbound_failed(outgoing, GH_CODE_INTERNAL);
+        return;
+    }
+    batcher->bytes += op->data.len;
 }
 
 void batcher_forget(struct conn *conn)
@@ -576,17 +481,12 @@ void batcher_free(struct batcher *batcher)
         while (batch != NULL) {
             struct batch *next = batch->next;
 
-            batch_free(batch);
+            refuse_items(batch, GH_CODE_UNAVAILABLE);
             batch = next;
         }
         batcher->lanes = lane->next;
         free(lane);
     }
-    while (batcher->free != NULL) {
-        struct batch *next = batcher->free->next;
-
-        batch_free(batcher->free);
-        batcher->free = next;
-    }
+    batch_pool_done(&batcher->pool);
     free(batcher);
 }

@@ -8,6 +8,7 @@
 #include "handshake.h"
 #include "http.h"
 #include "inbound.h"
+#include "outbound.h"
 #include "pmd.h"
 #include "refusal.h"
 #include "replies.h"
@@ -96,6 +97,7 @@ void conn_leave(struct conn *conn)
     conn->left = true;
     batcher_forget(conn);
     delivery_forget(conn);
+    outbound_forget(conn);
     app_link_leave(conn);
     session_link_end(edge->session_link, conn);
     directory_leave(&edge->directory, conn);

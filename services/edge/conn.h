@@ -33,6 +33,7 @@ struct route;
 struct handshake;
 struct lease;
 struct held;
+struct out_entry;
 struct subscription;
 struct address_entry;
 struct app_lane;
@@ -49,6 +50,7 @@ enum conn_pause {
     CONN_PAUSE_HELD = 1 << 1,      /* messages wait for a lease or for the application */
     CONN_PAUSE_DRAIN = 1 << 2,     /* the edge is going away: nothing new is taken */
     CONN_PAUSE_MEMORY = 1 << 3,    /* the edge holds too much */
+    CONN_PAUSE_OUTBOUND = 1 << 4,  /* much for it waits for a verdict */
 };
 
 #define IDENTITY_CSRF_MAX   64
@@ -67,6 +69,8 @@ struct identity {
     int64_t csrf_until_ms;                            /* monotonic */
     const char *session_id, *user, *roles, *token_id; /* NUL-ended; roles: comma-separated */
     uint16_t user_len, roles_len, token_id_len;
+    uint32_t rules_epoch;  /* role_bits are of this one; 0: of none */
+    uint64_t role_bits;    /* outbound.c */
     char *renewed;         /* what a token_refresh brought; roles and token_id point into it */
     struct origin *origin; /* of the credential, for revocations */
     char text[];
@@ -137,6 +141,9 @@ struct conn {
     uint32_t held_bytes;
     struct lease *user_lease, *type_lease; /* pinned */
     struct conn *wait_next, **wait_at; /* in the list of what its first held message waits for */
+
+    struct out_entry *out_first, *out_last; /* behind a message without a verdict yet */
+    uint32_t out_bytes;
 
     struct subscription *subscriptions;
     uint32_t n_subscriptions;

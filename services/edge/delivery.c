@@ -225,5 +225,6 @@ void delivery_flush(struct edge *edge)
 
 bool delivery_idle(const struct conn *conn)
 {
-    return conn->unanswered == 0 && conn->held == NULL && conn->app_unanswered == 0;
+    return conn->unanswered == 0 && conn->held == NULL && conn->app_unanswered == 0 &&
+           conn->out_first == NULL;
 }

@@ -6,6 +6,7 @@
 #include "charge.h"
 #include "drain.h"
 #include "listener.h"
+#include "outbound.h"
 #include "revoke_feed.h"
 #include "session_link.h"
 #include "tls.h"
@@ -160,6 +161,7 @@ static enum gh_err make_links(struct edge *edge)
     if (err == GH_OK) err = ban_feed_new(edge, &edge->ban_feed);
     if (err == GH_OK)
         err = charge_new(edge, gh_service_endpoint(edge->service, GH_ROLE_LIMITER), &edge->charge);
+    if (err == GH_OK) err = outbound_new(edge, &edge->outbound);
     if (err == GH_OK)
         err = batcher_new(edge, gh_service_endpoint(edge->service, GH_ROLE_VALIDATOR),
                           &edge->batcher);
@@ -225,6 +227,7 @@ enum gh_err edge_new(struct gh_service *service, struct edge **ret_edge)
     gh_service_add_check(service, "session", session_ready, edge);
     gh_service_add_check(service, "bans", ban_feed_ready, edge->ban_feed);
     gh_service_add_check(service, "validator", batcher_ready, edge->batcher);
+    gh_service_add_check(service, "policy", outbound_ready, edge->outbound);
     gh_service_on_reload(service, on_reload, edge);
     gh_service_on_drain(service, drain_start, edge);
     return GH_OK;
@@ -246,6 +249,7 @@ void edge_free(struct edge *edge)
     drain_free(edge->drain);
     app_links_free(edge->apps);
     batcher_free(edge->batcher);
+    outbound_free(edge->outbound);
     charge_free(edge->charge);
     ban_feed_free(edge->ban_feed);
     session_link_free(edge->session_link);

@@ -33,6 +33,7 @@ struct ban_feed;
 struct revoke_feed;
 struct drain;
 struct app_links;
+struct outbound;
 struct tls;
 
 struct edge {
@@ -61,6 +62,7 @@ struct edge {
     struct gh_client *auth;
     struct batcher *batcher;
     struct app_links *apps;
+    struct outbound *outbound;
     struct charge *charge;             /* owns the client of the limiter */
     struct session_link *session_link; /* owns the client of the session service */
     struct ban_feed *ban_feed;

@@ -120,3 +120,24 @@ void events_verdict(struct conn *conn, const char *request_id, const Gh__Verdict
     gh_audit_emit(conn->edge->audit, verdict->code != 0 ? info->severity : GH_SEV_NOTICE,
                   verdict->code != 0 ? "message.refused" : "message.suspicious", &event);
 }
+
+void events_withheld(struct edge *edge, const struct route *route, uint32_t code,
+                     const Gh__Verdict *verdict)
+{
+    const struct gh_code_info *info = gh_code_info(code);
+    struct gh_audit_event event = { .code = info->name };
+    char request_id[GH_REQUEST_ID_LEN + 1];
+    size_t n = 0;
+
+    gh_request_id(request_id);
+    event.request_id = gh_bytes_str(request_id);
+    event.fields[n++] = (struct gh_audit_field)TEXT("route", route->name);
+    if (verdict->type.len > 0)
+        event.fields[n++] = (struct gh_audit_field){ .name = "type", .value = verdict->type };
+    if (verdict->pointer.len > 0)
+        event.fields[n++] = (struct gh_audit_field){ .name = "pointer", .value = verdict->pointer };
+    if (verdict->rule.len > 0)
+        event.fields[n++] = (struct gh_audit_field){ .name = "rule", .value = verdict->rule };
+    gh_audit_emit(edge->audit, info->severity > GH_SEV_NOTICE ? info->severity : GH_SEV_WARNING,
+                  "message.withheld", &event);
+}

@@ -9,6 +9,7 @@
 
 struct conn;
 struct edge;
+struct route;
 
 void events_refused(struct conn *conn, uint32_t code, const char *reason);
 /* path: one of our own */
@@ -18,5 +19,8 @@ void events_closing(struct conn *conn, const char *reason); /* when the edge end
 void events_closed(struct conn *conn);                      /* with its counters */
 /* A message the validator refused, or one that was let through with a score. */
 void events_verdict(struct conn *conn, const char *request_id, const Gh__Verdict *verdict);
+/* A message of an application that went to nobody, since its verdict says so. */
+void events_withheld(struct edge *edge, const struct route *route, uint32_t code,
+                     const Gh__Verdict *verdict);
 
 #endif

@@ -68,6 +68,7 @@ static bool adopt(struct identity *who, struct refresh *refresh)
     refresh->origin = NULL;
     who->roles = text;
     who->roles_len = (uint16_t)refresh->roles_len;
+    who->rules_epoch = 0;
     who->token_id = text + refresh->roles_len + 1;
     who->token_id_len = (uint16_t)refresh->token_id_len;
     return true;

@@ -3,6 +3,7 @@
 #include "batcher.h"
 #include "edge.h"
 #include "listener.h"
+#include "outbound.h"
 
 #include <stdio.h>
 
@@ -30,6 +31,13 @@ static uint64_t read_batched(void *ctx)
     const struct edge *edge = ctx;
 
     return edge->batcher != NULL ? batcher_bytes(edge->batcher) : 0;
+}
+
+static uint64_t read_waiting(void *ctx)
+{
+    const struct edge *edge = ctx;
+
+    return edge->outbound != NULL ? outbound_bytes(edge->outbound) : 0;
 }
 
 static uint64_t read_bans(void *ctx)
@@ -82,6 +90,9 @@ static void make_codes(struct stats *stats, struct gh_metrics *m)
                                                  "open connections that ended, by reason");
         stats->rejected[code] =
             gh_metrics_counter(m, P "messages_refused_total", labels, "messages refused");
+        stats->withheld[code] =
+            gh_metrics_counter(m, P "messages_withheld_total", labels,
+                               "messages of applications a client did not get, by receiver");
     }
 }
 
@@ -116,6 +127,8 @@ void stats_init(struct stats *stats, struct gh_metrics *m, struct edge *edge,
         gh_metrics_counter(m, P "batch_items_total", NULL, "messages sent to validators");
     stats->resent = gh_metrics_counter(m, P "batches_resent_total", NULL,
                                        "batches sent again after a validator went away");
+    stats->judged = gh_metrics_counter(m, P "outbound_judged_total", NULL,
+                                       "messages to clients that had a verdict");
     stats->app_batches =
         gh_metrics_counter(m, P "app_batches_total", NULL, "batches sent to applications");
     stats->app_items =
@@ -138,6 +151,8 @@ void stats_init(struct stats *stats, struct gh_metrics *m, struct edge *edge,
     gh_metrics_gauge_fn(m, P "queued_bytes", NULL, "buffers of slow clients", read_queued, edge);
     gh_metrics_gauge_fn(m, P "batched_bytes", NULL, "message bytes at the validators", read_batched,
                         edge);
+    gh_metrics_gauge_fn(m, P "outbound_waiting_bytes", NULL,
+                        "messages to clients that wait for a verdict", read_waiting, edge);
     gh_metrics_gauge_fn(m, P "bans", NULL, "bans held", read_bans, edge);
     make_codes(stats, m);
     make_http(stats, m);

@@ -1,12 +1,15 @@
 #include "handlers.h"
 
+#include "common/arena.h"
 #include "common/clock.h"
+#include "policy/rules.h"
 #include "verdict/judge.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define ROLES_MAX_BYTES 4096
+#define RULES_MAX_BYTES (8u << 20)
 /* When a batch's answers together are too large, those that grew by more than this are refused:
  * the rest then fits, since 4 MiB * 7 / 4 is 7 MiB. */
 #define GROWTH_NUM 7u
@@ -21,6 +24,8 @@ struct handlers {
     Gh__Verdict verdicts[HANDLERS_ITEMS_MAX];
     Gh__Verdict *pointers[HANDLERS_ITEMS_MAX];
     Gh__VerdictBatch answer;
+    struct gh_arena *arena; /* of rules */
+    Gh__PolicyRules *rules;
 };
 
 enum gh_err handlers_new(const struct policy *policy, struct replay *replay, struct stats *stats,
@@ -33,6 +38,8 @@ enum gh_err handlers_new(const struct policy *policy, struct replay *replay, str
     h->policy = policy;
     h->stats = stats;
     err = judge_new(policy, replay, &h->judge);
+    if (err == GH_OK) err = gh_arena_new(RULES_MAX_BYTES, &h->arena);
+    if (err == GH_OK) err = rules_of(policy, h->arena, &h->rules);
     if (err != GH_OK) {
         handlers_free(h);
         return err;
@@ -52,6 +59,7 @@ void handlers_free(struct handlers *handlers)
 {
     if (handlers == NULL) return;
     judge_free(handlers->judge);
+    gh_arena_free(handlers->arena);
     free(handlers);
 }
 
@@ -96,6 +104,7 @@ static void resolve_contexts(struct handlers *h, const Gh__ValidateBatch *batch)
         to->csrf_previous_len = from->csrf_previous.len;
         to->session = from->session_id.data;
         to->session_len = from->session_id.len;
+        to->any_receiver = from->any_receiver;
     }
 }
 
@@ -141,6 +150,7 @@ static void fill_answer(struct handlers *h, const Gh__ValidateBatch *batch)
         stats_add(&h->stats->verdicts[batch->items[i]->direction ==
                                       GH__DIRECTION__DIRECTION_OUTBOUND][j->code],
                   1);
+        if (j->redactions > 0) stats_add(&h->stats->redactions, j->redactions);
         stats_add(&h->stats->bytes_in, batch->items[i]->data.len);
         stats_add(&h->stats->bytes_out, j->output.len);
     }
@@ -203,7 +213,19 @@ static enum gh_err on_validate_batch(void *ctx, const struct gh_peer *peer, cons
     return GH_OK;
 }
 
+static enum gh_err on_policy_ask(void *ctx, const struct gh_peer *peer, const void *body,
+                                 struct gh_reply *reply)
+{
+    struct handlers *h = ctx;
+
+    (void)peer;
+    (void)body;
+    gh_reply_send(reply, GH__ENVELOPE__BODY_POLICY_RULES, h->rules);
+    return GH_OK;
+}
+
 const struct gh_route validator_routes[] = {
     { GH__ENVELOPE__BODY_VALIDATE_BATCH, GH_ROLE_EDGE, on_validate_batch },
+    { GH__ENVELOPE__BODY_POLICY_ASK, GH_ROLE_EDGE, on_policy_ask },
     { 0 },
 };

@@ -48,7 +48,7 @@ struct proc {
 
 struct monitor_metrics {
     uint64_t *restarts, *reloads_ok, *reloads_bad, *batches, *bad_batches, *bytes_in, *bytes_out,
-        *busy_us;
+        *busy_us, *redactions;
     uint64_t *verdicts[2][GH_CODE_COUNT];
 };
 

@@ -45,6 +45,8 @@ void monitor_metrics_init(struct monitor *monitor)
                                       "bytes of messages passed on");
     m->busy_us = gh_metrics_counter(metrics, "gatehouse_validator_busy_microseconds_total", NULL,
                                     "time spent judging, over all workers");
+    m->redactions = gh_metrics_counter(metrics, "gatehouse_validator_redactions_total", NULL,
+                                       "secrets taken out of messages to clients");
     for (unsigned d = 0; d < 2; d++) {
         for (uint32_t code = 0; code < GH_CODE_COUNT; code++) {
             (void)snprintf(labels, sizeof labels, "direction=\"%s\",code=\"%s\"", directions[d],
@@ -68,6 +70,7 @@ void monitor_metrics_collect(struct monitor *monitor)
         sum.bytes_in += stats_get(&from->bytes_in);
         sum.bytes_out += stats_get(&from->bytes_out);
         sum.busy_us += stats_get(&from->busy_us);
+        sum.redactions += stats_get(&from->redactions);
         for (unsigned d = 0; d < 2; d++)
             for (uint32_t code = 0; code < GH_CODE_COUNT; code++)
                 sum.verdicts[d][code] += stats_get(&from->verdicts[d][code]);
@@ -77,6 +80,7 @@ void monitor_metrics_collect(struct monitor *monitor)
     *m->bytes_in = sum.bytes_in;
     *m->bytes_out = sum.bytes_out;
     *m->busy_us = sum.busy_us;
+    *m->redactions = sum.redactions;
     for (unsigned d = 0; d < 2; d++)
         for (uint32_t code = 0; code < GH_CODE_COUNT; code++)
             *m->verdicts[d][code] = sum.verdicts[d][code];

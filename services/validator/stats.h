@@ -19,6 +19,7 @@ struct stats {
     uint64_t bytes_out;
     uint64_t busy_us;
     uint64_t bad_batches;
+    uint64_t redactions;                 /* secrets taken out of outbound messages */
     uint64_t verdicts[2][GH_CODE_COUNT]; /* inbound, outbound */
     char pad[64];
 };

@@ -5,7 +5,7 @@ import re
 from support.gatehouse import ROOT
 
 ANSWERS = {"hello_reply", "error_reply", "auth_verdict", "session_created", "session_touched", "session_renewed",
-           "session_ended", "session_listed", "admit_reply", "lease_reply", "ban_changed", "ban_listed", "verdict_batch",
+           "session_ended", "session_listed", "admit_reply", "lease_reply", "ban_changed", "ban_listed", "verdict_batch", "policy_rules",
            "app_answer", "audit_appended", "audit_tailed"}
 PUSHED = {"session_order", "ban_order", "auth_order", "app_push"}
 BY_THE_SERVER_ITSELF = {"hello"}

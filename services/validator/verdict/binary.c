@@ -14,7 +14,7 @@ void judge_binary(struct trial *t)
         return;
     }
     t->result->type = &binary->type;
-    if ((may & t->context->roles) == 0)
+    if ((may & t->context->roles) == 0 && !(t->item->outbound && t->context->any_receiver))
         judge_refuse(t, GH_CODE_ROLE, "role: may not send or receive binary messages", "");
     else if (t->item->len > binary->type.max_bytes)
         judge_refuse(t, GH_CODE_TOO_LARGE, "binary: more bytes than allowed", "");

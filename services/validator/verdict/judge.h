@@ -33,6 +33,7 @@ struct judge_context {
     const char *csrf, *csrf_previous; /* of the session; either may be empty */
     size_t csrf_len, csrf_previous_len;
     bool csrf_not_asked; /* offline only: a policy can be tried without a session */
+    bool any_receiver;   /* outbound: the caller sees to who may receive it */
     const void *session; /* names it: the scope of replays */
     size_t session_len;
 };
