@@ -3,6 +3,7 @@
 #include "charge.h"
 #include "edge.h"
 #include "handshake.h"
+#include "resume.h"
 #include "revoke_feed.h"
 #include "session_link.h"
 
@@ -34,7 +35,8 @@ struct admission {
     uint64_t session_end_ms;
     char session_id[SESSION_ID_MAX + 1]; /* "": no session made */
     char csrf[IDENTITY_CSRF_MAX + 1];
-    uint32_t refusal; /* the first no; GH_CODE_OK: none */
+    struct resume *resume; /* of a resumable session */
+    uint32_t refusal;      /* the first no; GH_CODE_OK: none */
     uint64_t retry_after_ms;
     const char *reason;
     struct origin *origin;
@@ -93,6 +95,12 @@ static enum gh_err open_conn(struct admission *a)
 
     if (who == NULL) return GH_ERR_NOMEM;
     who->conn = conn;
+    if (a->resume != NULL && resume_was_resumed(a->resume)) {
+        struct conn *before =
+            directory_session(&edge->directory, who->session_id, strlen(who->session_id));
+
+        if (before != NULL) conn_close(before, GH_CODE_SUPERSEDED, 0, "resumed");
+    }
     err = directory_enter(&edge->directory, who);
     if (err != GH_OK) {
         free(who);
@@ -100,6 +108,11 @@ static enum gh_err open_conn(struct admission *a)
     }
     conn->identity = who;
     a->origin = NULL;
+    if (a->resume != NULL) {
+        err = resume_adopt(conn, a->resume);
+        if (err != GH_OK) return err; /* conn_leave takes it out again */
+        a->resume = NULL;
+    }
     gh_histogram_add(edge->stats.admission_us,
                      (uint64_t)(gh_clock_mono_us() - conn->handshake->started_us));
     conn->handshake->admission = NULL;
@@ -139,6 +152,7 @@ static void settle(struct admission *a)
         conn_refuse(a->conn, a->refusal, a->retry_after_ms, a->reason);
     }
     edge->admitting--;
+    resume_free(a->resume);
     free(a->origin);
     free(a);
 }
@@ -170,6 +184,7 @@ static enum gh_err take_session(struct admission *a, const Gh__SessionCreated *r
     err = gh_bytes_copy(reply->csrf_token, a->csrf, sizeof a->csrf);
     if (err == GH_OK) err = gh_bytes_copy(reply->session_id, a->session_id, sizeof a->session_id);
     a->session_end_ms = reply->expires_ms;
+    if (err == GH_OK && reply->resume_secret.len > 0) err = resume_new(reply, &a->resume);
     return err;
 }
 
@@ -204,6 +219,10 @@ static void ask_limiter(struct admission *a, const struct conn *conn, const char
 static void ask_session(struct admission *a, const struct conn *conn, const char *address)
 {
     const struct span agent = conn->handshake->head.user_agent;
+    const struct route_resume *window = &conn->route->resume;
+    const struct resume_claim *claim = &conn->handshake->resume;
+    Gh__SessionKeep keep = GH__SESSION_KEEP__INIT;
+    Gh__SessionResume resume = GH__SESSION_RESUME__INIT;
     Gh__SessionCreate request = GH__SESSION_CREATE__INIT;
     struct gh_client *client = session_link_client(a->edge->session_link);
     ProtobufCBinaryData roles[ROLES_MAX];
@@ -223,6 +242,18 @@ static void ask_session(struct admission *a, const struct conn *conn, const char
     request.request_id = gh_bytes_str(conn->request_id);
     request.roles = roles;
     request.n_roles = n;
+    if (window->window_ms > 0) {
+        keep.window_ms = window->window_ms;
+        keep.max_messages = window->max_messages;
+        keep.max_bytes = window->max_bytes;
+        request.keep = &keep;
+    }
+    if (window->window_ms > 0 && claim->session_id.data != NULL) {
+        resume.session_id = gh_bytes(claim->session_id.data, claim->session_id.len);
+        resume.secret = gh_bytes(claim->secret.data, claim->secret.len);
+        resume.last_seq = claim->last_seq;
+        request.resume = &resume;
+    }
     if (gh_client_call(client, gh_client_peer_any(client), GH__ENVELOPE__BODY_SESSION_CREATE,
                        &request, GH__ENVELOPE__BODY_SESSION_CREATED,
                        a->edge->config.handshake_timeout_ms, on_session, a) == GH_OK)

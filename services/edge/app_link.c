@@ -4,10 +4,13 @@
 #include "delivery.h"
 #include "edge.h"
 #include "replies.h"
+#include "resume.h"
 
 #include "common/arena.h"
 #include "common/log.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,17 +21,20 @@
 #define BATCH_ARENA_MAX (32u << 20)
 #define BATCHES_KEPT    16
 #define ID_MAX          64
+#define GONE_MAX        16 /* instances out of sight that are remembered */
 
 struct item_meta { /* what is needed to answer a client when its batch fails */
     uint64_t conn_id;
     uint8_t id_len;
     bool message;
+    bool resume; /* it asks for what a session missed */
     char id[ID_MAX];
 };
 
 struct app_batch {
     struct app_batch *next;
     struct app_link *link;
+    struct app_lane *lane; /* it went to; good while it is unanswered */
     struct gh_arena *arena;
     size_t bytes;
     uint32_t n, cap;
@@ -43,6 +49,14 @@ struct app_lane {
     struct app_batch *open;
     struct conn *conns;   /* announced here */
     struct conn *waiters; /* with messages that found no room */
+    uint64_t cursor;
+    char origin[APP_ORIGIN_MAX + 1];
+};
+
+struct gone { /* an instance that was here */
+    char origin[APP_ORIGIN_MAX + 1];
+    uint64_t cursor;
+    int64_t at_ms;
 };
 
 struct app_link {
@@ -53,6 +67,9 @@ struct app_link {
     struct conn *homeless; /* connections no instance knows */
     struct app_batch *free;
     size_t n_free;
+    uint64_t keep_ms; /* 0: no route of it is resumable */
+    struct gone gone[GONE_MAX];
+    unsigned next_gone;
 };
 
 struct app_links {
@@ -152,8 +169,10 @@ static void send_open(struct app_lane *lane)
     enum gh_err err;
 
     if (batch == NULL || !gh_client_peer_has_room(lane->peer)) return;
+    batch->lane = lane;
     message.items = batch->item_ptrs;
     message.n_items = batch->n;
+    message.resume_ms = lane->link->keep_ms;
     err = gh_client_call(lane->link->client, lane->peer, GH__ENVELOPE__BODY_APP_BATCH, &message,
                          GH__ENVELOPE__BODY_APP_ANSWER, edge->config.call_timeout_ms, on_answer,
                          batch);
@@ -181,6 +200,7 @@ static Gh__AppItem *add_item(struct app_lane *lane, uint64_t conn_id, Gh__AppIte
     item->conn = conn_id;
     batch->meta[batch->n].conn_id = conn_id;
     batch->meta[batch->n].id_len = 0;
+    batch->meta[batch->n].resume = false;
     batch->meta[batch->n].message = kind == GH__APP_ITEM_KIND__APP_MESSAGE;
     batch->n++;
     return item;
@@ -192,7 +212,10 @@ static void settle_item(struct edge *edge, const struct item_meta *meta, bool fa
 {
     struct conn *conn = conn_table_find(&edge->conns, meta->conn_id);
 
-    if (!meta->message || conn == NULL || conn->left) return;
+    if (conn == NULL || conn->left) return;
+    /* What it missed was not asked for, or the answer is lost: its client comes again. */
+    if (meta->resume && failed) conn_close(conn, GH_CODE_GOING_AWAY, 0, "resume unanswered");
+    if (!meta->message || conn->left) return;
     conn->app_unanswered--;
     if (failed) delivery_refused(conn, GH_CODE_UNAVAILABLE, meta->id, meta->id_len, 0);
 }
@@ -207,20 +230,23 @@ static void on_answer(void *ctx, enum gh_err err, const void *body)
     if (err != GH_OK)
         gh_log(GH_LOG_WARN, "app_batch_failed", "app=%s items=%u error=\"%s\"", link->name,
                batch->n, gh_err_text(err));
-    for (uint32_t i = 0; i < batch->n; i++)
+    for (uint32_t i = 0; i < batch->n; i++) {
+        /* An instance that is gone owes nothing: on_down looks after its connections. */
+        if (err == GH_ERR_UNAVAILABLE) batch->meta[i].resume = false;
         settle_item(edge, &batch->meta[i], err != GH_OK);
+    }
     batch_give(batch);
-    if (err == GH_OK) app_ops_run(edge, link, answer->ops, answer->n_ops);
+    if (err == GH_OK) app_ops_run(edge, link, batch->lane, answer->ops, answer->n_ops);
 }
 
 static void on_push(void *ctx, struct gh_client_peer *peer, uint32_t arm, const void *body)
 {
     struct app_link *link = ctx;
+    struct app_lane *lane = gh_client_peer_user(peer);
     const Gh__AppPush *push = body;
 
-    (void)peer;
-    if (arm == GH__ENVELOPE__BODY_APP_PUSH)
-        app_ops_run(link->links->edge, link, push->ops, push->n_ops);
+    if (arm == GH__ENVELOPE__BODY_APP_PUSH && lane != NULL)
+        app_ops_run(link->links->edge, link, lane, push->ops, push->n_ops);
 }
 
 /* --- who is announced where ------------------------------------------------------------------- */
@@ -243,35 +269,65 @@ static void list_add(struct conn **list, struct conn *conn)
     *list = conn;
 }
 
-static bool announce(struct app_lane *lane, struct conn *conn)
+static Gh__AppIdentity *make_identity(struct app_batch *batch, const struct conn *conn)
 {
     const struct identity *who = conn->identity;
-    Gh__AppItem *item = add_item(lane, conn->id, GH__APP_ITEM_KIND__APP_OPEN);
-    struct app_batch *batch = lane->open;
-    Gh__AppIdentity *identity;
+    Gh__AppIdentity *identity = gh_arena_alloc(batch->arena, sizeof *identity);
     struct span roles = { who->roles, who->roles_len }, role;
     char address[ADDR_TEXT_MAX];
     size_t n_roles = 0;
 
-    if (item == NULL) return false;
-    identity = gh_arena_alloc(batch->arena, sizeof *identity);
-    if (identity == NULL) {
-        batch->n--;
-        return false;
-    }
+    if (identity == NULL) return NULL;
     gh__app_identity__init(identity);
     addr_format(&conn->addr, address);
     identity->session_id = keep(batch, who->session_id, strlen(who->session_id));
     identity->user = keep(batch, who->user, who->user_len);
     identity->route = keep(batch, conn->route->name, strlen(conn->route->name));
     identity->address = keep(batch, address, strlen(address));
+    identity->resumable = conn->resume != NULL;
     for (size_t i = 0; i < who->roles_len; i++)
         n_roles += who->roles[i] == ',';
     if (who->roles_len > 0)
         identity->roles = gh_arena_alloc(batch->arena, (n_roles + 1) * sizeof *identity->roles);
     while (who->roles_len > 0 && identity->roles != NULL && span_next_item(&roles, ',', &role))
         identity->roles[identity->n_roles++] = keep(batch, role.data, role.len);
-    item->identity = identity;
+    return identity;
+}
+
+/* Where its session goes on from, and what it is in. */
+static Gh__AppResume *make_resume(struct app_batch *batch, struct conn *conn,
+                                  const struct app_lane *lane, uint64_t cursor)
+{
+    Gh__AppResume *resume = gh_arena_alloc(batch->arena, sizeof *resume);
+    const struct subscription *sub;
+
+    if (resume == NULL || resume_behind(conn, lane, cursor) != GH_OK) return NULL;
+    gh__app_resume__init(resume);
+    resume->cursor = cursor;
+    resume->topics =
+        gh_arena_alloc(batch->arena, (conn->n_subscriptions + 1) * sizeof *resume->topics);
+    if (resume->topics == NULL) return NULL;
+    for (sub = conn->subscriptions; sub != NULL; sub = sub->conn_next)
+        if (sub->topic->app == lane->link)
+            resume->topics[resume->n_topics++] = keep(batch, sub->topic->name, sub->topic->len);
+    return resume;
+}
+
+/* Says that a connection is there (APP_OPEN), or that its session is back (APP_RESUME). */
+static bool tell_conn(struct app_lane *lane, struct conn *conn, Gh__AppItemKind kind, bool resumes,
+                      uint64_t cursor)
+{
+    Gh__AppItem *item = add_item(lane, conn->id, kind);
+    struct app_batch *batch = lane->open;
+
+    if (item == NULL) return false;
+    item->identity = make_identity(batch, conn);
+    if (resumes) item->resume = make_resume(batch, conn, lane, cursor);
+    if (item->identity == NULL || (resumes && item->resume == NULL)) {
+        batch->n--;
+        return false;
+    }
+    batch->meta[batch->n - 1].resume = resumes;
     return true;
 }
 
@@ -286,24 +342,80 @@ static struct app_lane *lane_of(struct app_link *link, struct gh_client_peer *pe
     lane->peer = peer;
     lane->next = link->lanes;
     link->lanes = lane;
+    (void)snprintf(lane->origin, sizeof lane->origin, "%s/%" PRIx64, gh_client_peer_instance(peer),
+                   gh_client_peer_boot_id(peer));
     gh_client_peer_set_user(peer, lane);
     return lane;
+}
+
+static struct gone *find_gone(struct app_link *link, const struct app_lane *lane)
+{
+    for (size_t i = 0; i < GONE_MAX; i++)
+        if (strcmp(link->gone[i].origin, lane->origin) == 0) return &link->gone[i];
+    return NULL;
+}
+
+/* Is its session behind what this instance said? From where on is *ret_cursor. */
+static bool goes_on(struct conn *conn, struct app_lane *lane, uint64_t *ret_cursor)
+{
+    const struct gone *gone;
+
+    if (conn->resume == NULL) return false;
+    if (!conn->announced && !resume_was_resumed(conn->resume)) return false; /* it has just begun */
+    if (resume_take_known(conn, lane, ret_cursor)) return true;
+    *ret_cursor = 0;
+    if (!conn->announced) return true; /* an instance its session has never heard of */
+    /* Known to another instance, or to this one before: it is told what the session is in. */
+    gone = find_gone(lane->link, lane);
+    *ret_cursor = gone != NULL && gone->at_ms >= conn->opened_ms ? gone->cursor : lane->cursor;
+    return true;
+}
+
+static uint64_t home_key(const struct conn *conn)
+{
+    uint64_t key = 1469598103934665603u; /* FNV-1a */
+
+    if (conn->resume == NULL) return conn->id;
+    for (const char *at = conn->identity->session_id; *at != 0; at++)
+        key = (key ^ (unsigned char)*at) * 1099511628211u;
+    return key;
 }
 
 /* Gives a connection that is on no list a home, or puts it among the homeless. */
 static void settle_conn(struct app_link *link, struct conn *conn)
 {
-    struct gh_client_peer *peer = gh_client_peer_for(link->client, conn->id);
+    struct gh_client_peer *peer = gh_client_peer_for(link->client, home_key(conn));
     struct app_lane *lane = peer != NULL ? lane_of(link, peer) : NULL;
+    uint64_t cursor = 0;
+    bool resumes = lane != NULL && goes_on(conn, lane, &cursor);
 
-    conn->app_lane = lane != NULL && announce(lane, conn) ? lane : NULL;
+    conn->app_lane =
+        lane != NULL && tell_conn(lane, conn, GH__APP_ITEM_KIND__APP_OPEN, resumes, cursor) ? lane
+                                                                                            : NULL;
     list_add(conn->app_lane != NULL ? &lane->conns : &link->homeless, conn);
+}
+
+/* To an instance that is not its home. */
+static void ask_again(struct app_lane *lane, struct conn *conn, uint64_t cursor)
+{
+    if (!tell_conn(lane, conn, GH__APP_ITEM_KIND__APP_RESUME, true, cursor))
+        conn_close(conn, GH_CODE_GOING_AWAY, 0, "no memory to resume");
 }
 
 void app_link_join(struct conn *conn)
 {
+    struct app_link *link = conn->route->link;
+    uint64_t cursor;
+
+    for (struct app_lane *lane = link->lanes; lane != NULL && conn->resume != NULL;
+         lane = lane->next) {
+        if (gh_client_peer_for(link->client, home_key(conn)) != lane->peer &&
+            goes_on(conn, lane, &cursor))
+            ask_again(lane, conn, cursor);
+        if (conn->left) return;
+    }
+    settle_conn(link, conn);
     conn->announced = true;
-    settle_conn(conn->route->link, conn);
 }
 
 void app_link_leave(struct conn *conn)
@@ -317,7 +429,116 @@ void app_link_leave(struct conn *conn)
     list_remove(lane != NULL ? &lane->conns : &conn->route->link->homeless, conn);
     if (lane == NULL) return;
     item = add_item(lane, conn->id, GH__APP_ITEM_KIND__APP_CLOSE);
-    if (item != NULL) item->close_code = conn->ws_code != 0 ? conn->ws_code : 1006;
+    if (item == NULL) return;
+    item->close_code = conn->ws_code != 0 ? conn->ws_code : 1006;
+    item->detached = resume_may_return(conn);
+}
+
+/* ---- sessions that come back ---- */
+
+void app_link_keep(struct app_link *link, uint64_t window_ms)
+{
+    if (window_ms > link->keep_ms) link->keep_ms = window_ms;
+}
+
+const char *app_lane_origin(const struct app_lane *lane)
+{
+    return lane->origin;
+}
+
+uint64_t app_lane_cursor(const struct app_lane *lane)
+{
+    return lane->cursor;
+}
+
+void app_lane_passed(struct app_lane *lane, uint64_t number)
+{
+    if (number > lane->cursor) lane->cursor = number;
+}
+
+const struct app_lane *app_link_next_lane(const struct app_link *link, const struct app_lane *lane)
+{
+    return lane != NULL ? lane->next : link->lanes;
+}
+
+size_t app_links_cursors(const struct app_links *links, struct app_cursor *cursors, size_t max)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < links->count; i++) {
+        const struct app_link *link = &links->links[i];
+
+        if (link->keep_ms == 0) continue;
+        for (const struct app_lane *lane = link->lanes; lane != NULL && n < max; lane = lane->next)
+            cursors[n++] = (struct app_cursor){ lane, lane->origin, lane->cursor };
+        /* Those out of sight here may be in sight of the edge it comes back to. */
+        for (size_t g = 0; g < GONE_MAX && n < max; g++)
+            if (link->gone[g].origin[0] != 0)
+                cursors[n++] =
+                    (struct app_cursor){ NULL, link->gone[g].origin, link->gone[g].cursor };
+    }
+    return n;
+}
+
+/* The next resumable connection of this link that is not behind already. */
+static struct conn *next_resumable(struct app_lane *lane, uint32_t *at)
+{
+    struct conn *conn;
+
+    while ((conn = conn_table_walk(&lane->link->links->edge->conns, at)) != NULL)
+        if (conn->resume != NULL && conn->state == CONN_OPEN && conn->announced &&
+            conn->route->link == lane->link && !resume_is_behind(conn, lane))
+            break;
+    return conn;
+}
+
+void app_lane_ask_again(struct app_lane *lane)
+{
+    struct conn *conn;
+    uint32_t at = 0;
+
+    while ((conn = next_resumable(lane, &at)) != NULL)
+        ask_again(lane, conn, lane->cursor);
+}
+
+/* It was here before, or where sessions that are here now were: what it said meanwhile did not get
+ * here. */
+static void welcome_back(struct app_lane *lane)
+{
+    struct gone *gone = find_gone(lane->link, lane);
+    struct conn *conn;
+    uint64_t cursor;
+    uint32_t at = 0;
+
+    if (gone != NULL && gone->cursor > lane->cursor) lane->cursor = gone->cursor;
+    while ((conn = next_resumable(lane, &at)) != NULL) {
+        if (resume_take_known(conn, lane, &cursor))
+            ask_again(lane, conn, cursor);
+        else if (gone != NULL && gone->at_ms >= conn->opened_ms)
+            ask_again(lane, conn, gone->cursor);
+    }
+    if (gone != NULL) gone->origin[0] = 0;
+}
+
+/* What a session has of this instance is remembered for its return. One that is behind the lane
+ * cannot be told from the others then: its client comes again. */
+static void see_off(struct app_lane *lane)
+{
+    struct app_link *link = lane->link;
+    struct gone *gone = find_gone(link, lane);
+    struct conn *conn;
+    uint32_t at = 0;
+
+    if (link->keep_ms == 0) return;
+    if (gone == NULL) gone = &link->gone[link->next_gone++ % GONE_MAX];
+    while ((conn = conn_table_walk(&link->links->edge->conns, &at)) != NULL) {
+        if (conn->resume == NULL || !resume_has_own(conn, lane)) continue;
+        conn_close(conn, GH_CODE_GOING_AWAY, 0, "application away while resuming");
+        resume_forget_lane(conn, lane);
+    }
+    memcpy(gone->origin, lane->origin, sizeof gone->origin);
+    gone->cursor = lane->cursor;
+    gone->at_ms = edge_now(link->links->edge);
 }
 
 static void on_up(void *ctx, struct gh_client_peer *peer, uint64_t orders_version)
@@ -325,8 +546,12 @@ static void on_up(void *ctx, struct gh_client_peer *peer, uint64_t orders_versio
     struct app_link *link = ctx;
     struct conn *conn = link->homeless;
 
+    struct app_lane *lane = lane_of(link, peer);
+
     (void)orders_version;
-    if (lane_of(link, peer) == NULL) return;
+    if (lane == NULL) return;
+    /* The first batch, be it empty, tells it to keep what it says. */
+    if (link->keep_ms > 0 && lane->open == NULL) lane->open = batch_take(link);
     link->homeless = NULL;
     while (conn != NULL) {
         struct conn *next = conn->app_next;
@@ -334,6 +559,7 @@ static void on_up(void *ctx, struct gh_client_peer *peer, uint64_t orders_versio
         settle_conn(link, conn);
         conn = next;
     }
+    welcome_back(lane);
     app_links_flush(link->links);
 }
 
@@ -345,6 +571,7 @@ static void on_down(void *ctx, struct gh_client_peer *peer)
 
     if (lane == NULL) return;
     gh_client_peer_set_user(peer, NULL);
+    see_off(lane);
     while (*at != lane)
         at = &(*at)->next;
     *at = lane->next;

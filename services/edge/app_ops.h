@@ -10,9 +10,12 @@
 
 #include <app.pb-c.h>
 
+struct app_lane;
 struct app_link;
 struct edge;
 
-void app_ops_run(struct edge *edge, struct app_link *link, Gh__AppOp **ops, size_t n_ops);
+/* lane: the instance that says it. */
+void app_ops_run(struct edge *edge, struct app_link *link, struct app_lane *lane, Gh__AppOp **ops,
+                 size_t n_ops);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define AT(type, member) .offset = offsetof(type, member)
+#define RESUME_FRAMING   64 /* bytes around one message that is sent again */
 #define EDGE(member)     AT(struct edge_config, member)
 
 /* Forward secrecy and AEAD only (Mozilla "intermediate" without DHE). */
@@ -136,6 +137,16 @@ static const struct gh_config_field edge_fields[] = {
     { 0 },
 };
 
+static const struct gh_config_field resume_fields[] = {
+    { "window", GH_CFG_MS, AT(struct route_resume, window_ms), .dflt = "0s", .max = 600000,
+      .help = "how long a client may be away; 0s: its session ends with its connection" },
+    { "max_messages", GH_CFG_U32, AT(struct route_resume, max_messages), .dflt = "2048", .min = 1,
+      .max = 65536 },
+    { "max_bytes", GH_CFG_BYTES, AT(struct route_resume, max_bytes), .dflt = "512KiB", .min = 4096,
+      .max = 4194304 },
+    { 0 },
+};
+
 static const struct gh_config_field route_fields[] = {
     { "path", GH_CFG_STRING, AT(struct route, path), .required = true, .max = 256 },
     { "name", GH_CFG_STRING, AT(struct route, name), .required = true, .max = 64 },
@@ -148,6 +159,7 @@ static const struct gh_config_field route_fields[] = {
       .help = "of bearer, subprotocol, ticket, cookie, certificate" },
     { "cookie", GH_CFG_STRING, AT(struct route, cookie), .max = 64 },
     { "hosts", GH_CFG_LIST, AT(struct route, hosts) },
+    { "resume", GH_CFG_STRUCT, AT(struct route, resume), .fields = resume_fields },
     { "compression", GH_CFG_ENUM, AT(struct route, compression), .dflt = "off",
       .choices = compression_choices },
     { 0 },
@@ -247,6 +259,14 @@ static enum gh_err check_route(struct gh_config *file, struct edge_config *confi
     (void)snprintf(key, sizeof key, "[%zu].app", i);
     if (!app_known(config, route->app))
         return gh_config_fail(file, "routes", key, "\"%s\" is not under apps", route->app);
+    (void)snprintf(key, sizeof key, "[%zu].resume.max_bytes", i);
+    if (route->resume.window_ms > 0 &&
+        route->resume.max_bytes + route->resume.max_messages * RESUME_FRAMING >
+            config->max_queue_bytes)
+        return gh_config_fail(file, "routes", key,
+                              "with %d bytes more for each of max_messages it must fit into "
+                              "edge.max_queue_bytes: it is sent at once",
+                              RESUME_FRAMING);
     (void)snprintf(key, sizeof key, "[%zu].credentials", i);
     for (size_t c = 0; c < route->credentials_list.count; c++) {
         uint32_t bit = route_credential_bit(route->credentials_list.items[c]);

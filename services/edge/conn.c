@@ -12,6 +12,7 @@
 #include "pmd.h"
 #include "refusal.h"
 #include "replies.h"
+#include "resume.h"
 #include "session_link.h"
 
 #include "common/clock.h"
@@ -39,6 +40,7 @@ static void conn_free(struct conn *conn)
     address_leave(&edge->addresses, conn->address_entry);
     conn_table_remove(&edge->conns, conn->id);
     handshake_free(conn->handshake);
+    resume_free(conn->resume);
     outbox_drop(&conn->outbox, &edge->pool);
     free(conn->assembly);
     pmd_peer_free(conn->pmd);
@@ -99,7 +101,7 @@ void conn_leave(struct conn *conn)
     delivery_forget(conn);
     outbound_forget(conn);
     app_link_leave(conn);
-    session_link_end(edge->session_link, conn);
+    if (!resume_leave(conn)) session_link_end(edge->session_link, conn);
     directory_leave(&edge->directory, conn);
     if (conn->counted) {
         edge->open--;
@@ -270,6 +272,14 @@ void conn_send_plain(struct conn *conn, const void *data, size_t len, bool binar
     queue_message(conn, data, len, false, len, binary);
 }
 
+void conn_deliver(struct conn *conn, const void *data, size_t len, bool binary)
+{
+    if (conn->resume != NULL)
+        resume_send(conn, data, len, binary);
+    else
+        conn_send(conn, data, len, binary);
+}
+
 void conn_send_control(struct conn *conn, uint8_t opcode, const void *data, size_t len)
 {
     struct edge *edge = conn->edge;
@@ -373,6 +383,11 @@ void conn_open(struct conn *conn)
     conn->handshake = NULL;
     replies_welcome(conn);
     events_opened(conn);
+    if (conn->resume != NULL) {
+        resume_wipe_secret(conn->resume);
+        resume_replay(conn);
+        if (conn->left) return;
+    }
     app_link_join(conn);
     delivery_prefetch(conn);
     conn_rearm(conn);

@@ -34,6 +34,7 @@ struct handshake;
 struct lease;
 struct held;
 struct out_entry;
+struct resume;
 struct subscription;
 struct address_entry;
 struct app_lane;
@@ -145,6 +146,8 @@ struct conn {
     struct out_entry *out_first, *out_last; /* behind a message without a verdict yet */
     uint32_t out_bytes;
 
+    struct resume *resume; /* NULL: its session ends with it */
+
     struct subscription *subscriptions;
     uint32_t n_subscriptions;
 
@@ -199,6 +202,8 @@ void conn_open(struct conn *conn);
 void conn_send(struct conn *conn, const void *data, size_t len, bool binary);
 /* The same, never compressed: for what holds a secret, whose length must not depend on it. */
 void conn_send_plain(struct conn *conn, const void *data, size_t len, bool binary);
+/* The same for one of the application, which may have to be kept first (resume.h). */
+void conn_deliver(struct conn *conn, const void *data, size_t len, bool binary);
 void conn_send_control(struct conn *conn, uint8_t opcode, const void *data, size_t len);
 void conn_mark_dirty(struct conn *conn);
 /* Writes what is queued: once a turn of the loop. */

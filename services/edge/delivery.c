@@ -6,6 +6,7 @@
 #include "events.h"
 #include "refresh.h"
 #include "replies.h"
+#include "resume.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -187,6 +188,7 @@ void delivery_verdict(struct conn *conn, const Gh__Verdict *verdict, bool binary
         refresh_start(conn, verdict);
         return;
     }
+    if (gh_bytes_eq(verdict->type, "ack") && resume_ack(conn, verdict)) return;
     m = (struct app_message){ .type = span_of(verdict->type),
                               .id = span_of(verdict->id),
                               .rate_class = span_of(verdict->rate_class),
@@ -226,5 +228,5 @@ void delivery_flush(struct edge *edge)
 bool delivery_idle(const struct conn *conn)
 {
     return conn->unanswered == 0 && conn->held == NULL && conn->app_unanswered == 0 &&
-           conn->out_first == NULL;
+           conn->out_first == NULL && resume_idle(conn);
 }

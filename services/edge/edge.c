@@ -7,6 +7,7 @@
 #include "drain.h"
 #include "listener.h"
 #include "outbound.h"
+#include "resume.h"
 #include "revoke_feed.h"
 #include "session_link.h"
 #include "tls.h"
@@ -30,6 +31,7 @@ static void on_prepare(uv_prepare_t *prepare)
     batcher_flush(edge->batcher);
     app_links_flush(edge->apps);
     charge_flush(edge->charge);
+    resume_flush(edge->resumes);
     while (edge->dirty != NULL) {
         struct conn *conn = edge->dirty;
 
@@ -158,6 +160,7 @@ static enum gh_err make_links(struct edge *edge)
     if (err == GH_OK)
         err = session_link_new(edge, gh_service_endpoint(edge->service, GH_ROLE_SESSION),
                                &edge->session_link);
+    if (err == GH_OK) err = resume_link_new(edge, &edge->resumes);
     if (err == GH_OK) err = ban_feed_new(edge, &edge->ban_feed);
     if (err == GH_OK)
         err = charge_new(edge, gh_service_endpoint(edge->service, GH_ROLE_LIMITER), &edge->charge);
@@ -166,8 +169,12 @@ static enum gh_err make_links(struct edge *edge)
         err = batcher_new(edge, gh_service_endpoint(edge->service, GH_ROLE_VALIDATOR),
                           &edge->batcher);
     if (err == GH_OK) err = app_links_new(edge, &edge->apps);
-    for (size_t i = 0; err == GH_OK && i < edge->routes.count; i++)
-        edge->routes.routes[i].link = app_links_find(edge->apps, edge->routes.routes[i].app);
+    for (size_t i = 0; err == GH_OK && i < edge->routes.count; i++) {
+        struct route *route = &edge->routes.routes[i];
+
+        route->link = app_links_find(edge->apps, route->app);
+        app_link_keep(route->link, route->resume.window_ms);
+    }
     return err;
 }
 
@@ -253,6 +260,7 @@ void edge_free(struct edge *edge)
     charge_free(edge->charge);
     ban_feed_free(edge->ban_feed);
     session_link_free(edge->session_link);
+    resume_link_free(edge->resumes);
     gh_client_free(edge->auth);
     revoke_feed_free(edge->revoke_feed);
     gh_audit_free(edge->audit);

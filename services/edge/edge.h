@@ -34,6 +34,7 @@ struct revoke_feed;
 struct drain;
 struct app_links;
 struct outbound;
+struct resume_link;
 struct tls;
 
 struct edge {
@@ -65,6 +66,7 @@ struct edge {
     struct outbound *outbound;
     struct charge *charge;             /* owns the client of the limiter */
     struct session_link *session_link; /* owns the client of the session service */
+    struct resume_link *resumes;
     struct ban_feed *ban_feed;
     struct revoke_feed *revoke_feed;
     struct gh_audit *audit;

@@ -131,6 +131,8 @@ static enum gh_code judge(struct conn *conn, const char **ret_reason)
         return code;
     }
     if (credential != GH_CODE_OK) return credential;
+    code = resume_claim_find(&hs->head, &hs->resume, ret_reason);
+    if (code != GH_CODE_OK) return code;
     if (hs->credential.kind == GH__CREDENTIAL_KIND__CREDENTIAL_TICKET)
         return credential_check_ticket(hs->credential.value, ret_reason);
     if (hs->credential.kind == GH__CREDENTIAL_KIND__CREDENTIAL_CERTIFICATE) {

@@ -9,6 +9,7 @@
 
 #include "credential.h"
 #include "head.h"
+#include "resume_claim.h"
 
 #include "common/json/buf.h"
 
@@ -22,6 +23,7 @@ struct handshake {
     struct head_scanner scanner;
     struct head head; /* spans into bytes */
     struct credential credential;
+    struct resume_claim resume;
     struct admission *admission; /* while one is under way */
     struct http *http;           /* it is a request of ours instead; owned */
     uint8_t *certificate;        /* the client's, DER, where the route takes one */

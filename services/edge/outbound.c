@@ -4,6 +4,7 @@
 #include "edge.h"
 #include "events.h"
 #include "policy_rules.h"
+#include "resume.h"
 
 #include "common/log.h"
 
@@ -21,6 +22,8 @@ struct out_entry {
     uint32_t bytes;
     uint32_t close_code;
     bool withheld; /* from this receiver */
+    const struct app_lane *lane; /* whose word it is, and its number: resume.h */
+    uint64_t number;
 };
 
 struct outgoing {
@@ -128,6 +131,7 @@ static struct out_entry *row_add(struct outbound *outbound, struct conn *conn,
     else
         conn->out_first = entry;
     conn->out_last = entry;
+    if (conn->resume != NULL) resume_hold(conn);
     conn->out_bytes += entry->bytes;
     /* Who makes so much come back is not read on meanwhile. */
     if (conn->out_bytes > conn->edge->config.max_queue_bytes / 4)
@@ -142,6 +146,9 @@ static void row_pop(struct conn *conn)
     conn->out_first = entry->next;
     if (conn->out_first == NULL) conn->out_last = NULL;
     conn->out_bytes -= entry->bytes;
+    if (conn->resume != NULL && entry->lane != NULL)
+        resume_passed(conn, entry->lane, entry->number);
+    if (conn->resume != NULL && conn->out_first == NULL) resume_release(conn);
     entry_free(conn->edge->outbound, entry);
 }
 
@@ -170,9 +177,9 @@ static void row_pump(struct conn *conn, const struct outgoing *at_hand, const vo
         if (outgoing->waits) return;
         if (outgoing->code == GH_CODE_OK && !entry->withheld) {
             if (outgoing == at_hand)
-                conn_send(conn, data, len, outgoing->binary);
+                conn_deliver(conn, data, len, outgoing->binary);
             else
-                conn_send(conn, outgoing->data, outgoing->len, outgoing->binary);
+                conn_deliver(conn, outgoing->data, outgoing->len, outgoing->binary);
         }
         if (conn->out_first != entry) return; /* it ended */
         row_pop(conn);
@@ -291,12 +298,17 @@ static uint64_t roles_of(struct outbound *outbound, struct conn *conn)
 static void send_behind(struct outbound_send *send, struct conn *conn)
 {
     const Gh__AppOp *op = send->op;
+    struct out_entry *entry = NULL;
 
     if (!row_has_room(conn, op->data.len)) return;
     if (send->copy == NULL)
         send->copy = outgoing_new(send->outbound, send->route, op->data.len, op->binary);
-    if (send->copy == NULL || !outgoing_keep(send->copy, op->data.data, op->data.len) ||
-        row_add(send->outbound, conn, send->copy, op->data.len) == NULL) {
+    if (send->copy != NULL && outgoing_keep(send->copy, op->data.data, op->data.len))
+        entry = row_add(send->outbound, conn, send->copy, op->data.len);
+    if (entry != NULL) {
+        entry->lane = send->lane;
+        entry->number = op->number;
+    } else {
         withhold(send->outbound, GH_CODE_UNAVAILABLE, 1);
         complain(send->outbound, GH_CODE_UNAVAILABLE, "too much waits for a verdict");
     }
@@ -314,6 +326,8 @@ static void send_judged(struct outbound_send *send, struct conn *conn)
         complain(send->outbound, GH_CODE_UNAVAILABLE, "too much waits for a verdict");
         return;
     }
+    entry->lane = send->lane;
+    entry->number = send->op->number;
     entry->message_next = outgoing->entries;
     outgoing->entries = entry;
 }
@@ -336,7 +350,7 @@ void outbound_to(struct outbound_send *send, struct conn *conn)
     else if (conn->out_first != NULL)
         send_behind(send, conn);
     else
-        conn_send(conn, send->op->data.data, send->op->data.len, send->op->binary);
+        conn_deliver(conn, send->op->data.data, send->op->data.len, send->op->binary);
 }
 
 void outbound_end(struct outbound_send *send)

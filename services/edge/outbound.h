@@ -33,6 +33,7 @@
 
 #define OUTBOUND_BYTES_MAX (64u << 20)
 
+struct app_lane;
 struct conn;
 struct edge;
 struct outbound;
@@ -50,6 +51,7 @@ void outbound_adopt(struct outbound *outbound, const Gh__PolicyRules *message);
 struct outbound_send {
     struct outbound *outbound;
     const Gh__AppOp *op;
+    const struct app_lane *lane; /* of the instance that said it */
     const struct route *route; /* what follows is settled for this route */
     const struct policy_type_rules *type;
     enum gh_code code;         /* not GH_CODE_OK: withheld on this route */

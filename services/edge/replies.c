@@ -1,6 +1,7 @@
 #include "replies.h"
 
 #include "edge.h"
+#include "resume.h"
 
 #include "common/clock.h"
 #include "common/json/builder.h"
@@ -47,6 +48,23 @@ static void end(struct conn *conn, struct gh_json *j, const void *id, size_t id_
     conn_send_plain(conn, edge->scratch.data, edge->scratch.len, false);
 }
 
+static void write_resume(struct conn *conn, struct gh_json *j)
+{
+    const struct resume *resume = conn->resume;
+
+    if (resume == NULL) {
+        gh_json_kv_bool(j, "resume", false);
+        return;
+    }
+    gh_json_key(j, "resume");
+    gh_json_begin_object(j);
+    gh_json_kv_bool(j, "resumed", resume_was_resumed(resume));
+    gh_json_kv_str(j, "secret", resume_secret(resume));
+    gh_json_kv_uint(j, "windowMs", conn->route->resume.window_ms);
+    gh_json_kv_uint(j, "lastSeq", resume_seen(resume));
+    gh_json_end_object(j);
+}
+
 void replies_welcome(struct conn *conn)
 {
     const struct edge_config *config = &conn->edge->config;
@@ -59,7 +77,7 @@ void replies_welcome(struct conn *conn)
     gh_json_kv_uint(&j, "expiresAt", who->expires_ms);
     gh_json_kv_uint(&j, "heartbeatMs", config->ping_interval_ms);
     gh_json_kv_uint(&j, "maxMessageBytes", config->max_message_bytes);
-    gh_json_kv_bool(&j, "resume", false);
+    write_resume(conn, &j);
     end(conn, &j, NULL, 0);
 }
 
@@ -122,6 +140,14 @@ void replies_csrf_rotated(struct conn *conn)
 
     begin(conn->edge, &j, "csrf_rotated");
     gh_json_kv_str(&j, "csrfToken", conn->identity->csrf);
+    end(conn, &j, NULL, 0);
+}
+
+void replies_resume_lost(struct conn *conn)
+{
+    struct gh_json j;
+
+    begin(conn->edge, &j, "resume_lost");
     end(conn, &j, NULL, 0);
 }
 

@@ -16,6 +16,12 @@
 
 struct app_link;
 
+struct route_resume {   /* resume.h */
+    uint64_t window_ms; /* 0: sessions end with their connection */
+    uint32_t max_messages;
+    uint64_t max_bytes;
+};
+
 enum route_missing_origin { ROUTE_ORIGIN_ALLOW, ROUTE_ORIGIN_REFUSE };
 
 struct route {
@@ -29,6 +35,7 @@ struct route {
     const char *cookie;          /* cookie name for the credential "cookie" */
     struct gh_config_list hosts; /* allowed Host values; empty: any well-formed one */
     uint32_t compression;        /* enum pmd_mode */
+    struct route_resume resume;
     /* Derived. */
     struct credential_rules credentials;
     struct app_link *link;

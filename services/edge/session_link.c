@@ -1,6 +1,7 @@
 #include "session_link.h"
 
 #include "edge.h"
+#include "resume.h"
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -27,6 +28,10 @@ static void end_one(struct session_link *link, const Gh__SessionGone *gone)
         gone->code < GH_CODE_COUNT && gone->code != GH_CODE_OK ? gone->code : GH_CODE_SESSION_ENDED;
 
     if (conn == NULL) return;
+    /* Another connection has the session now; it may be this very one. */
+    if (gone->generation != 0 &&
+        (conn->resume == NULL || resume_generation(conn->resume) >= gone->generation))
+        return;
     conn_close(conn, code, 0, "session service");
 }
 
