@@ -168,8 +168,13 @@ static int read_options(struct checker *c, int argc, char **argv)
 int gh_json_check_main(int argc, char **argv)
 {
     struct checker c = { .limits = gh_json_limits_default };
-    int first = read_options(&c, argc, argv);
+    int first;
 
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        fputs(usage, stdout);
+        return 0;
+    }
+    first = read_options(&c, argc, argv);
     if (first == 0) {
         fputs(usage, stderr);
         return 2;

@@ -6,6 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char help[] =
+    "usage: policy check DIR\n"
+    "       policy test DIR --route R [--roles a,b] [--out] [--csrf TOKEN] [--session NAME]\n"
+    "                   [--now MS] [--binary] < NDJSON\n"
+    "       schema check [--draft 7|2020-12] [--format] [--add FILE]... FILE...\n"
+    "       schema validate [--draft 7|2020-12] [--format] [--add FILE]... [--schema FILE] < NDJSON\n"
+    "Lines in, lines out. Exit status: 0 all is right, 1 something is not, 2 it could not be judged.\n";
+
 struct policy_compiled offline_compiled(void)
 {
     const char *file = getenv("GATEHOUSE_VALIDATOR_SIGNATURE_CACHE");
@@ -62,8 +70,19 @@ static int schema_main(int argc, char **argv)
     return 2;
 }
 
+static bool wants_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0) return true;
+    return false;
+}
+
 int offline_main(int argc, char **argv)
 {
+    if (wants_help(argc, argv)) {
+        fputs(help, stdout);
+        return 0;
+    }
     if (argc >= 1 && strcmp(argv[0], "schema") == 0) return schema_main(argc - 1, argv + 1);
     if (argc >= 1 && strcmp(argv[0], "policy") == 0) return policy_main(argc - 1, argv + 1);
     fprintf(stderr, "usage: --offline policy check|test ... | schema check|validate ...\n");
