@@ -44,6 +44,13 @@ enum gh_err auth_rules_load(struct gh_config *config, struct auth_rules *ret_rul
                              "\"%s\" is one of auth.issuers already; the key of our own is added "
                              "by itself",
                              ret_rules->cfg.tokens.issuer);
+    if (err == GH_OK)
+        err = certificates_new(config, &ret_rules->cfg.certificates, &ret_rules->certificates);
+    if (err == GH_OK && ret_rules->certificates != NULL &&
+        issuers_find(&ret_rules->issuers, ret_rules->cfg.certificates.name,
+                     strlen(ret_rules->cfg.certificates.name)) != NULL)
+        err = gh_config_fail(config, "auth", "certificates.name", "\"%s\" is an issuer of tokens",
+                             ret_rules->cfg.certificates.name);
     if (err == GH_OK && ret_rules->issuers.count == 0)
         err = gh_config_fail(config, "auth", "issuers",
                              "no issuer is trusted; write one, or auth.tokens");
@@ -58,6 +65,7 @@ void auth_rules_done(struct auth_rules *rules)
 {
     verifier_free(rules->verifier);
     own_free(rules->own);
+    certificates_free(rules->certificates);
     role_table_free(rules->roles);
     issuers_done(&rules->issuers);
     gh_config_free(rules->config);
@@ -264,6 +272,19 @@ static enum auth_reason judge_refresh(struct auth *auth, const Gh__AuthVerify *m
     return reason;
 }
 
+static enum auth_reason judge_certificate(struct auth *auth, const Gh__AuthVerify *msg,
+                                          int64_t now_ms, struct identity *identity)
+{
+    enum auth_reason reason;
+
+    if (auth->rules->certificates == NULL) return AUTH_CREDENTIAL_KIND;
+    reason = certificates_check(auth->rules->certificates, msg->credential.data,
+                                msg->credential.len, now_ms, identity);
+    if (reason == AUTH_OK)
+        reason = revocations_check(auth->revocations, identity, (uint64_t)now_ms);
+    return reason;
+}
+
 enum auth_reason auth_judge(struct auth *auth, const Gh__AuthVerify *msg, int64_t now_ms,
                             struct identity *identity)
 {
@@ -275,6 +296,8 @@ enum auth_reason auth_judge(struct auth *auth, const Gh__AuthVerify *msg, int64_
     case GH__CREDENTIAL_KIND__CREDENTIAL_COOKIE:
         return judge_token(auth, (const char *)msg->credential.data, msg->credential.len, now_ms,
                            identity);
+    case GH__CREDENTIAL_KIND__CREDENTIAL_CERTIFICATE:
+        return judge_certificate(auth, msg, now_ms, identity);
     case GH__CREDENTIAL_KIND__CREDENTIAL_REFRESH: return judge_refresh(auth, msg, now_ms, identity);
     default: return AUTH_CREDENTIAL_KIND;
     }

@@ -4,6 +4,7 @@
 #ifndef AUTH_AUTH_H
 #define AUTH_AUTH_H
 
+#include "certificate.h"
 #include "config.h"
 #include "issuer.h"
 #include "keyset.h"
@@ -31,7 +32,8 @@ struct auth_rules {
     struct issuers issuers;
     struct verifier *verifier;
     struct role_table *roles;
-    struct own_issuer *own; /* NULL: auth.tokens is not set */
+    struct own_issuer *own;            /* NULL: auth.tokens is not set */
+    struct certificates *certificates; /* NULL: none are taken */
 };
 
 GH_NODISCARD enum gh_err auth_rules_load(struct gh_config *config, struct auth_rules *ret_rules);

@@ -104,6 +104,20 @@ static const struct gh_config_field tokens_fields[] = {
     { 0 },
 };
 
+#define CERTS(member) offsetof(struct auth_certificates_config, member)
+static const char *const certificate_users[] = { "san_uri", "san_email", "san_dns", "subject_cn",
+                                                 NULL };
+static const char *const certificate_roles[] = { "none", "ou", NULL };
+static const struct gh_config_field certificates_fields[] = {
+    { "ca_file", GH_CFG_PATH, CERTS(ca_file), .dflt = "" },
+    { "name", GH_CFG_STRING, CERTS(name), .dflt = "certificate", .min = 1, .max = 200 },
+    { "user", GH_CFG_ENUM, CERTS(user), .dflt = "san_uri", .choices = certificate_users },
+    { "user_prefix", GH_CFG_STRING, CERTS(user_prefix), .dflt = "", .max = 256 },
+    { "roles", GH_CFG_LIST, CERTS(roles), .dflt = "", .max = 64 },
+    { "roles_from", GH_CFG_ENUM, CERTS(roles_from), .dflt = "none", .choices = certificate_roles },
+    { 0 },
+};
+
 static const struct gh_config_field auth_fields[] = {
     { "bind", GH_CFG_STRING, offsetof(struct auth_config, bind),
       .dflt = "ipc://${run_dir}/auth.${instance}" },
@@ -115,6 +129,8 @@ static const struct gh_config_field auth_fields[] = {
     { "roles", GH_CFG_MAP, offsetof(struct auth_config, roles), .fields = role_fields,
       .max = ROLES_MAX, .item_size = sizeof(struct role_config) },
     { "tokens", GH_CFG_STRUCT, offsetof(struct auth_config, tokens), .fields = tokens_fields },
+    { "certificates", GH_CFG_STRUCT, offsetof(struct auth_config, certificates),
+      .fields = certificates_fields },
     { "revocation_age", GH_CFG_MS, offsetof(struct auth_config, revocation_age_ms), .dflt = "30d",
       .min = 60000, .max = 3660 * DAY_MS, .help = "as long as a token can live" },
     { "max_revocations", GH_CFG_U32, offsetof(struct auth_config, max_revocations),

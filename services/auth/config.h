@@ -61,11 +61,21 @@ struct auth_tokens_config { /* our own issuer */
     struct gh_config_structs clients; /* struct auth_client_config */
 };
 
+struct auth_certificates_config { /* client certificates as a credential */
+    const char *ca_file;          /* "": not taken */
+    const char *name;             /* stands for the issuer */
+    uint32_t user;                /* enum certificate_user */
+    const char *user_prefix;
+    struct gh_config_list roles;
+    uint32_t roles_from; /* enum certificate_roles */
+};
+
 struct auth_config {
     const char *bind;
     struct gh_config_structs issuers; /* struct auth_issuer_config */
     struct gh_config_structs roles;   /* struct role_config */
     struct auth_tokens_config tokens;
+    struct auth_certificates_config certificates;
     uint64_t leeway_ms;
     uint64_t max_token_bytes;
     uint64_t revocation_age_ms;

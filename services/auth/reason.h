@@ -80,6 +80,8 @@
     X(AUTH_CREDENTIAL_KIND,     "credential_kind_not_accepted")                          \
     X(AUTH_REFRESH_MESSAGE,     "token_refresh_message_malformed")                       \
     X(AUTH_TICKET,              "ticket_unknown_or_used")                                \
+    X(AUTH_CERTIFICATE,         "certificate_not_verified")                              \
+    X(AUTH_CERTIFICATE_NAME,    "certificate_names_nobody")                              \
     X(AUTH_BEARER_HEADER,       "authorization_header_malformed")                        \
     X(AUTH_NO_MEMORY,           "out_of_memory")
 /* clang-format on */

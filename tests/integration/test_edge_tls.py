@@ -289,3 +289,156 @@ def test_a_wrong_configuration_does_not_start(tls, words):
     finally:
         edge.expected_end = True
         made.suite.stop()
+
+
+# --- client certificates ---------------------------------------------------------------------------
+
+
+CERTIFICATE_ROUTE = {"path": "/device", "name": "main", "app": "chat", "origins": ["https://localhost:8443"],
+                     "missing_origin": "allow", "credentials": ["bearer", "certificate"]}
+
+
+def route(**more):
+    return {**CERTIFICATE_ROUTE, "origins": list(CERTIFICATE_ROUTE["origins"]), **more}
+
+
+@pytest.fixture(scope="module", params=["optional", "required"])
+def clients(request):
+    made = Suites({
+        "edge": {"tls": {"client_certificates": request.param, "client_ca_file": "tls/clients.crt"}},
+        "routes": [route(path="/ws", credentials=["bearer"]), route()],
+        "auth": {"certificates": {"ca_file": "tls/clients.crt", "user": "san_uri", "roles": ["user"],
+                                  "user_prefix": "spiffe://example/"}},
+    })
+    made.mode = request.param
+    with made.suite:
+        yield made
+
+
+def shown(path, **attributes):
+    ctx = context(**attributes)
+    if path is not None:
+        ctx.load_cert_chain(path)
+    return ctx
+
+
+def open_by(made, ctx, path="/device", **more):
+    """A client that is in by its certificate; raises Refused, or ssl.SSLError in the handshake."""
+    tls = connect(made.suite, ctx)
+    try:
+        tls.sendall(ws.request(path, **more))
+        status, headers, rest = ws.read_head(tls)
+        if status != 101:
+            raise ws.Refused(status, headers, rest)
+    except BaseException:
+        tls.close()
+        raise
+    client = ws.Client(tls, rest)
+    client.csrf = client.recv_type("welcome")["payload"]["csrfToken"]
+    return client
+
+
+VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_certificate_is_a_credential(clients, version):
+    name = f"pump-{int(version)}"
+    with open_by(clients, shown(clients.client(name), maximum_version=version)) as client:
+        assert client.ask("chat", {"text": "by certificate"})["type"] == "ack"
+        record = clients.suite.wait_audit("connection.opened", user=name)
+        assert record["address"] == "127.0.0.1"
+
+
+def test_a_bearer_comes_before_a_certificate(clients):
+    with open_by(clients, shown(clients.client("valve")), token=clients.suite.token("wanda")) as client:
+        assert client.ask("chat", {"text": "by token"})["type"] == "ack"
+        clients.suite.wait_audit("connection.opened", user="wanda")
+    with pytest.raises(ws.Refused) as no:  # a wrong token is not made up for by the certificate
+        open_by(clients, shown(clients.client("valve")), token="a.b.c")
+    assert no.value.status == 401
+
+
+def test_a_route_that_takes_none_wants_its_own(clients):
+    with pytest.raises(ws.Refused) as no:
+        open_by(clients, shown(clients.client("valve")), path="/ws")
+    assert no.value.status == 401
+
+
+def test_without_a_certificate(clients):
+    token = clients.suite.token("tom")
+    if clients.mode == "optional":
+        with open_by(clients, shown(None), token=token):
+            pass
+        with pytest.raises(ws.Refused) as no:
+            open_by(clients, shown(None))
+        assert no.value.status == 401
+    else:
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            open_by(clients, shown(None), token=token)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("name,make", [
+    ("of another authority", lambda made: made.client("eve", issuer=stranger())),
+    ("self-signed under the authority's name", lambda made: made.client("eve2", issuer=impostor(made))),
+    ("expired", lambda made: made.client("old", days=-1, start=-48)),
+    ("not yet valid", lambda made: made.client("early", start=24)),
+    ("for servers", lambda made: made.client("server", usage=ExtendedKeyUsageOID.SERVER_AUTH)),
+])
+def test_a_wrong_certificate_ends_the_handshake(clients, version, name, make):
+    with open_by(clients, shown(clients.client("good"), maximum_version=version)):
+        pass
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        open_by(clients, shown(make(clients), maximum_version=version))
+
+
+def stranger():
+    key = ec.generate_private_key(ec.SECP256R1())
+    return certificate({"subject": [(NameOID.COMMON_NAME, "others")]}, key, ca=True), key
+
+
+def impostor(made):
+    key = ec.generate_private_key(ec.SECP256R1())
+    return certificate({"subject": [(NameOID.COMMON_NAME, "clients")]}, key, ca=True), key
+
+
+@pytest.mark.parametrize("san", [
+    [],
+    [x509.UniformResourceIdentifier("spiffe://elsewhere/pump")],
+    [x509.UniformResourceIdentifier("spiffe://example/")],
+    [x509.UniformResourceIdentifier("spiffe://example/a"), x509.UniformResourceIdentifier("spiffe://example/b")],
+    [x509.DNSName("pump.example")],
+    [x509.UniformResourceIdentifier("spiffe://example/" + "x" * 300)],
+], ids=["none", "another-prefix", "prefix-alone", "two", "another-kind", "long"])
+def test_a_certificate_that_names_nobody(clients, san):
+    key = ec.generate_private_key(ec.SECP256R1())
+    cert = certificate({"subject": [(NameOID.COMMON_NAME, "admin")], "san": san}, key, (clients.ca, clients.ca_key),
+                       ExtendedKeyUsageOID.CLIENT_AUTH)
+    path = clients.suite._write_private("tls/nobody.pem", cert.public_bytes(PEM) + private(key))
+    with pytest.raises(ws.Refused) as no:
+        open_by(clients, shown(path))
+    assert no.value.status == 401
+    request_id = no.value.headers["x-request-id"]
+    record = clients.suite.wait_audit("auth.refused", request_id=request_id)
+    assert record["fields"]["reason"] == "certificate_names_nobody", record
+
+
+def test_a_session_resumed_is_still_whose_it_was(clients):
+    ctx = shown(clients.client("again"))
+    with open_by(clients, ctx) as client:
+        session = client.sock.session
+    with connect(clients.suite, ctx, session) as tls:
+        assert tls.session_reused
+        tls.sendall(ws.request("/device"))
+        assert ws.read_head(tls)[0] == 101
+
+
+def test_a_certificate_is_revoked_like_a_token(clients):
+    path = clients.client("stolen")
+    with open_by(clients, shown(path)) as client:
+        clients.suite.ctl("--config", clients.suite.config_path, "revoke", "user", "stolen")
+        assert client.expect_close() in (4401, 4430)  # by its edge, or by the session service
+    with pytest.raises(ws.Refused) as no:
+        open_by(clients, shown(path))
+    assert no.value.status == 401
