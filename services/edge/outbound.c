@@ -21,7 +21,7 @@ struct out_entry {
     struct outgoing *outgoing;      /* NULL: the application ends the connection here */
     uint32_t bytes;
     uint32_t close_code;
-    bool withheld; /* from this receiver */
+    bool withheld;               /* from this receiver */
     const struct app_lane *lane; /* whose word it is, and its number: resume.h */
     uint64_t number;
 };
