@@ -4,6 +4,7 @@
  * their size.
  *
  *     verdict_bench --policies DIR [--rounds N] [--round-ms N] [--node SCRIPT] [--json FILE]
+ *                   [--only NAME]
  *
  * Best of the rounds in thread CPU time, since whatever else the machine does only ever adds; Node
  * measures itself. The verdict includes everything a worker does but the bus: parse, envelope, CSRF
@@ -37,6 +38,7 @@ static const char bench_yaml[] = "route: bench\n"
                                  "  self: { send: [user], schema: bench.json#/$defs/self }\n"
                                  "  pattern: { send: [user], schema: bench.json#/$defs/pattern }\n";
 
+static const char *only; /* the message of this name alone */
 static struct judge *judge;
 static struct judge_context chat_context, bench_context;
 static const struct judge_context *context;
@@ -204,6 +206,7 @@ static double ordinary(struct gh_json *json, int rounds, int round_ms, const cha
     for (size_t i = 0; i < VERDICT_ORDINARY; i++) {
         const struct verdict_input *in = &inputs[i];
 
+        if (only != NULL && strcmp(only, in->name) != 0) continue;
         printf("chat message of %s (%zu bytes), ns a message\n", in->name, in->len);
         gh_json_key(json, in->name);
         gh_json_begin_object(json);
@@ -237,8 +240,10 @@ static void worst(struct gh_json *json, int rounds, int round_ms, double median_
     gh_json_key(json, "worst");
     gh_json_begin_object(json);
     for (size_t i = 0; i < n; i++) {
-        double ns = best_of(whole_verdict, &inputs[i], rounds, round_ms);
+        double ns;
 
+        if (only != NULL && strcmp(only, inputs[i].name) != 0) continue;
+        ns = best_of(whole_verdict, &inputs[i], rounds, round_ms);
         printf("  %-42s %6zu B %9.1f us   x%-6.2f %s\n", inputs[i].name, inputs[i].len, ns / 1e3,
                ns / median_ns, gh_code_info(last_code)->name);
         gh_json_key(json, inputs[i].name);
@@ -262,6 +267,7 @@ int main(int argc, char **argv)
         if (strcmp(argv[i], "--rounds") == 0) rounds = atoi(argv[i + 1]);
         if (strcmp(argv[i], "--round-ms") == 0) round_ms = atoi(argv[i + 1]);
         if (strcmp(argv[i], "--node") == 0) node = argv[i + 1];
+        if (strcmp(argv[i], "--only") == 0) only = argv[i + 1];
         if (strcmp(argv[i], "--json") == 0) json_path = argv[i + 1];
     }
     policy = policies != NULL ? load(policies) : NULL;

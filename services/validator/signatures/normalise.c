@@ -52,6 +52,13 @@ static bool is_worth_it(const char *p, size_t left)
     }
 }
 
+bool normalise_is_needed_plain(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (starts_something((unsigned char)text[i]) && is_worth_it(text + i, len - i)) return true;
+    return false;
+}
+
 bool normalise_is_needed(const char *text, size_t len)
 {
     size_t i = 0;
@@ -84,9 +91,7 @@ bool normalise_is_needed(const char *text, size_t len)
         }
     }
 #endif
-    for (; i < len; i++)
-        if (starts_something((unsigned char)text[i]) && is_worth_it(text + i, len - i)) return true;
-    return false;
+    return normalise_is_needed_plain(text + i, len - i);
 }
 
 /* ---- decoding ---- */
@@ -173,11 +178,12 @@ static size_t decode_entity(const char *p, size_t left, char *dst, size_t *ret_n
 
 static size_t decode_escape(const char *p, size_t left, char *dst, size_t *ret_n)
 {
-    unsigned digits = (p[1] | 0x20) == 'u' ? 4 : 2;
+    unsigned digits;
     size_t n = 0, at;
     uint32_t v = 0;
 
     if (left < 4 || ((p[1] | 0x20) != 'u' && (p[1] | 0x20) != 'x')) return 0;
+    digits = (p[1] | 0x20) == 'u' ? 4 : 2;
     if (p[2] == '{') {
         for (at = 3; at < left && at < 9 && hex(p[at]) >= 0; at++)
             v = v * 16 + (uint32_t)hex(p[at]);

@@ -14,6 +14,7 @@
 /* Is there anything in it worth decoding? White space and capitals alone are not: rules allow for
  * both. */
 bool normalise_is_needed(const char *text, size_t len);
+bool normalise_is_needed_plain(const char *text, size_t len); /* a byte at a time, for tests */
 
 /* Both buffers hold len bytes; the result is in dst and never longer than the text. */
 size_t normalise(const char *text, size_t len, char *dst, char *spare);

@@ -20,4 +20,8 @@ void prefilter_free(struct prefilter *prefilter); /* NULL is a no-op */
 bool prefilter_run(const struct prefilter *prefilter, const char *text, size_t len,
                    uint64_t *rules);
 
+/* The same without the best instruction set, for tests. */
+bool prefilter_run_plain(const struct prefilter *prefilter, const char *text, size_t len,
+                         uint64_t *rules);
+
 #endif

@@ -56,24 +56,30 @@ static void add_hit(const struct signatures *s, struct signatures_scratch *scrat
     result->score += score;
 }
 
-static void scan(const struct signatures *s, struct signatures_scratch *scratch, uint32_t field,
-                 const char *text, size_t len, uint32_t tag)
+/* Looks at the text with the rules of a word of bits. */
+static void try_rules(const struct signatures *s, struct signatures_scratch *scratch, uint32_t w,
+                      uint64_t bits, const char *text, size_t len, uint32_t field, uint32_t tag)
 {
-    memset(scratch->to_try, 0, scratch->n_words * sizeof(scratch->to_try[0]));
-    if (!prefilter_run(s->prefilter, text, len, scratch->to_try)) return;
-    for (uint32_t w = 0; w < scratch->n_words; w++) {
-        uint64_t bits = scratch->to_try[w] & ~scratch->seen[w];
+    for (bits &= ~scratch->seen[w]; bits != 0; bits &= bits - 1) {
+        uint32_t rule = w * 64 + (uint32_t)__builtin_ctzll(bits);
+        bool hit = false;
 
-        for (; bits != 0; bits &= bits - 1) {
-            uint32_t rule = w * 64 + (uint32_t)__builtin_ctzll(bits);
-            bool hit = false;
-
-            if ((s->rules.list[rule].shown.fields & field) == 0) continue;
-            hs_scan(s->dbs[rule], text, (unsigned)len, 0, scratch->hs, on_match, &hit);
-            if (hit) add_hit(s, scratch, rule, tag);
-            if (scratch->result.n_hits == SIGNATURES_MAX_HITS) return;
-        }
+        if (scratch->result.n_hits == SIGNATURES_MAX_HITS) return;
+        if (rule >= s->rules.n || (s->rules.list[rule].shown.fields & field) == 0) continue;
+        hs_scan(s->dbs[rule], text, (unsigned)len, 0, scratch->hs, on_match, &hit);
+        if (hit) add_hit(s, scratch, rule, tag);
     }
+}
+
+static void scan(const struct signatures *s, struct signatures_scratch *scratch, bool plain,
+                 uint32_t field, const char *text, size_t len, uint32_t tag)
+{
+    if (!plain) {
+        memset(scratch->to_try, 0, scratch->n_words * sizeof(scratch->to_try[0]));
+        if (!prefilter_run(s->prefilter, text, len, scratch->to_try)) return;
+    }
+    for (uint32_t w = 0; w < scratch->n_words; w++)
+        try_rules(s, scratch, w, plain ? UINT64_MAX : scratch->to_try[w], text, len, field, tag);
 }
 
 void signatures_begin(struct signatures_scratch *scratch)
@@ -85,22 +91,35 @@ void signatures_begin(struct signatures_scratch *scratch)
     result->truncated = false;
 }
 
-void signatures_scan(const struct signatures *signatures, struct signatures_scratch *scratch,
-                     enum signatures_field field, const char *text, size_t len, uint32_t tag)
+static void scan_both(const struct signatures *s, struct signatures_scratch *scratch, bool plain,
+                      uint32_t field, const char *text, size_t len, uint32_t tag)
 {
     if (len == 0 || scratch->result.n_hits == SIGNATURES_MAX_HITS) return;
     if (len > UINT32_MAX) {
         len = UINT32_MAX;
         scratch->result.truncated = true;
     }
-    scan(signatures, scratch, field, text, len, tag);
-    if (scratch->result.n_hits == SIGNATURES_MAX_HITS || !normalise_is_needed(text, len)) return;
+    scan(s, scratch, plain, field, text, len, tag);
+    if (scratch->result.n_hits == SIGNATURES_MAX_HITS) return;
+    if (plain ? !normalise_is_needed_plain(text, len) : !normalise_is_needed(text, len)) return;
     if (len > scratch->max_text_bytes) {
         len = scratch->max_text_bytes;
         scratch->result.truncated = true;
     }
     len = normalise(text, len, scratch->normal, scratch->spare);
-    if (len > 0) scan(signatures, scratch, field, scratch->normal, len, tag);
+    if (len > 0) scan(s, scratch, plain, field, scratch->normal, len, tag);
+}
+
+void signatures_scan(const struct signatures *signatures, struct signatures_scratch *scratch,
+                     enum signatures_field field, const char *text, size_t len, uint32_t tag)
+{
+    scan_both(signatures, scratch, false, field, text, len, tag);
+}
+
+void signatures_scan_plain(const struct signatures *signatures, struct signatures_scratch *scratch,
+                           enum signatures_field field, const char *text, size_t len, uint32_t tag)
+{
+    scan_both(signatures, scratch, true, field, text, len, tag);
 }
 
 const struct signatures_result *signatures_result(const struct signatures_scratch *scratch)

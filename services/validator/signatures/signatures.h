@@ -105,6 +105,11 @@ void signatures_begin(struct signatures_scratch *scratch);
 void signatures_scan(const struct signatures *signatures, struct signatures_scratch *scratch,
                      enum signatures_field field, const char *text, size_t len, uint32_t tag);
 
+/* The same in the plainest way: every rule is tried on every text. What the quick way must agree
+ * with, for tests. */
+void signatures_scan_plain(const struct signatures *signatures, struct signatures_scratch *scratch,
+                           enum signatures_field field, const char *text, size_t len, uint32_t tag);
+
 struct signatures_hit {
     uint32_t rule; /* signatures_rule() */
     uint32_t tag;
