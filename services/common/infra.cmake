@@ -18,6 +18,7 @@ target_sources(gh_common PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/redis_command.c
   ${CMAKE_CURRENT_LIST_DIR}/redis_config.c
   ${CMAKE_CURRENT_LIST_DIR}/redis_poll.c
+  ${CMAKE_CURRENT_LIST_DIR}/redis_sentinel.c
   ${CMAKE_CURRENT_LIST_DIR}/sandbox.c)
 if(GH_TESTS)
   include(${CMAKE_CURRENT_LIST_DIR}/tests.cmake)

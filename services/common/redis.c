@@ -25,7 +25,12 @@ static void release(struct gh_redis *redis)
 {
     if (!redis->timer_closed || redis->resolving) return;
     if (redis->secret != NULL) explicit_bzero(redis->secret, redis->secret_len);
+    if (redis->sentinel_secret != NULL)
+        explicit_bzero(redis->sentinel_secret, redis->sentinel_secret_len);
     free(redis->secret);
+    free(redis->sentinel_secret);
+    free(redis->sentinels);
+    free(redis->master);
     free(redis->unix_path);
     free(redis->user);
     free(redis->loaded);
@@ -135,28 +140,35 @@ static void on_first_pong(void *ctx, enum gh_err err, const redisReply *reply)
     }
     redis->state = REDIS_UP;
     redis->connects++;
-    gh_log(GH_LOG_INFO, "redis_up", "attempts=%llu", (unsigned long long)redis->attempts);
+    gh_log(GH_LOG_INFO, "redis_up", "at=%s%s%s attempts=%llu",
+           redis->address.unix_path != NULL ? redis->address.unix_path : redis->address.host,
+           redis->address.unix_path != NULL ? "" : ":",
+           redis->address.unix_path != NULL ? "" : redis->address.port,
+           (unsigned long long)redis->attempts);
     redis->attempts = 0;
     redis->complained_ms = 0;
 }
 
 static enum gh_err greet(struct gh_redis *redis)
 {
-    const char *password = (const char *)redis->secret;
-    const char *named[] = { "AUTH", redis->user, password };
-    const size_t named_len[] = { 4, redis->user != NULL ? strlen(redis->user) : 0,
-                                 redis->secret_len };
+    const char *password = (const char *)(redis->asking ? redis->sentinel_secret : redis->secret);
+    const size_t password_len = redis->asking ? redis->sentinel_secret_len : redis->secret_len;
+    const char *user = redis->asking ? NULL : redis->user;
+    const char *named[] = { "AUTH", user, password };
+    const size_t named_len[] = { 4, user != NULL ? strlen(user) : 0, password_len };
     const char *plain[] = { "AUTH", password };
-    const size_t plain_len[] = { 4, redis->secret_len };
+    const size_t plain_len[] = { 4, password_len };
     const char *ping[] = { "PING" };
     const size_t ping_len[] = { 4 };
     enum gh_err err = GH_OK;
 
     redis->state = REDIS_GREETING;
-    if (password != NULL && redis->user != NULL)
+    if (password != NULL && user != NULL)
         err = redis_send(redis, on_auth, redis, 3, named, named_len);
     else if (password != NULL)
         err = redis_send(redis, on_auth, redis, 2, plain, plain_len);
+    if (err == GH_OK && redis->asking) return redis_ask_sentinel(redis);
+    if (err == GH_OK && redis->sentinel_count > 0) err = redis_check_role(redis);
     if (err == GH_OK) err = redis_send(redis, on_first_pong, redis, 1, ping, ping_len);
     return err;
 }
@@ -193,9 +205,9 @@ static void on_disconnect(const redisAsyncContext *context, int status)
 
 static void connect_to(struct gh_redis *redis, const char *address)
 {
-    redisAsyncContext *context = redis->unix_path != NULL
-                                     ? redisAsyncConnectUnix(redis->unix_path)
-                                     : redisAsyncConnect(address, redis->port_number);
+    redisAsyncContext *context = redis->address.unix_path != NULL
+                                     ? redisAsyncConnectUnix(redis->address.unix_path)
+                                     : redisAsyncConnect(address, redis->address.port_number);
 
     if (context == NULL || context->err != 0 || redis_poll_attach(redis->loop, context) != GH_OK) {
         redis_drop(redis, context != NULL && context->err != 0 ? context->errstr : "out of memory");
@@ -208,7 +220,7 @@ static void connect_to(struct gh_redis *redis, const char *address)
     timer_set(redis, gh_clock_mono_ms() + redis->timeout_ms);
     redisAsyncSetDisconnectCallback(context, on_disconnect);
     redisAsyncSetConnectCallback(context, on_connect); /* starts to wait for the socket */
-    if (redis->unix_path == NULL) (void)redisEnableKeepAlive(&context->c);
+    if (redis->address.unix_path == NULL) (void)redisEnableKeepAlive(&context->c);
 }
 
 static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *list)
@@ -242,24 +254,43 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
         redis_drop(redis, status != 0 ? uv_strerror(status) : "its name has no address");
 }
 
-static void begin(struct gh_redis *redis)
+static void go_to(struct gh_redis *redis)
 {
     const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
     struct in6_addr binary;
 
-    if (redis->unix_path != NULL || uv_inet_pton(AF_INET, redis->host, &binary) == 0 ||
-        uv_inet_pton(AF_INET6, redis->host, &binary) == 0) {
-        connect_to(redis, redis->host);
+    if (redis->address.unix_path != NULL ||
+        uv_inet_pton(AF_INET, redis->address.host, &binary) == 0 ||
+        uv_inet_pton(AF_INET6, redis->address.host, &binary) == 0) {
+        connect_to(redis, redis->address.host);
         return;
     }
     redis->state = REDIS_RESOLVING;
     redis->resolve.data = redis;
-    const int started =
-        uv_getaddrinfo(redis->loop, &redis->resolve, on_resolved, redis->host, redis->port, &hints);
+    const int started = uv_getaddrinfo(redis->loop, &redis->resolve, on_resolved,
+                                       redis->address.host, redis->address.port, &hints);
     if (started == 0)
         redis->resolving = true;
     else
         redis_drop(redis, uv_strerror(started));
+}
+
+static void begin(struct gh_redis *redis)
+{
+    if (redis->sentinel_count > 0) redis_next_sentinel(redis);
+    go_to(redis);
+}
+
+void redis_go_on(struct gh_redis *redis, const struct redis_address *address)
+{
+    redisAsyncContext *context = redis->context;
+
+    redis->asking = false;
+    redis->address = *address;
+    redis->context = NULL;
+    context->data = NULL;
+    redisAsyncFree(context); /* we are in one of its callbacks: once that returns */
+    go_to(redis);
 }
 
 static void on_timer_up(struct gh_redis *redis)
@@ -312,7 +343,8 @@ enum gh_err gh_redis_new(uv_loop_t *loop, const struct gh_redis_config *config,
     redis->tail = &redis->first;
     redis->timeout_ms = config->timeout_ms > 0 ? (int64_t)config->timeout_ms : TIMEOUT_MS;
     redis->timer_closed = true;
-    err = redis_parse_url(redis, config->url);
+    err = config->sentinel_count > 0 ? redis_sentinels_set(redis, config)
+                                     : redis_parse_url(redis, config->url);
     if (err == GH_OK && config->user != NULL && config->user[0] != '\0') {
         redis->user = strdup(config->user);
         if (redis->user == NULL) err = GH_ERR_NOMEM;
@@ -324,6 +356,15 @@ enum gh_err gh_redis_new(uv_loop_t *loop, const struct gh_redis_config *config,
         else
             memcpy(redis->secret, config->secret, config->secret_len);
         redis->secret_len = redis->secret != NULL ? config->secret_len : 0;
+    }
+    if (err == GH_OK && config->sentinel_secret != NULL && config->sentinel_secret_len > 0) {
+        redis->sentinel_secret = malloc(config->sentinel_secret_len);
+        if (redis->sentinel_secret == NULL)
+            err = GH_ERR_NOMEM;
+        else
+            memcpy(redis->sentinel_secret, config->sentinel_secret, config->sentinel_secret_len);
+        redis->sentinel_secret_len =
+            redis->sentinel_secret != NULL ? config->sentinel_secret_len : 0;
     }
     if (err == GH_OK && uv_timer_init(loop, &redis->timer) != 0) err = GH_ERR_IO;
     if (err != GH_OK) {

@@ -8,6 +8,10 @@
  * connection and again on NOSCRIPT (such a call runs after those issued meanwhile). Commands issued
  * in one turn of the loop leave in one write (pipelining); 65,536 may be unanswered, one more is
  * GH_ERR_BUSY. An idle connection is pinged every 5 s, so gh_redis_up stays true to life.
+ *
+ * With sentinels, one of them is asked who is master before each connection, in turn, and the
+ * server must say so too (ROLE). After a failover the connection is lost, or a write is answered
+ * READONLY, which ends it: the next one leads to the new master.
  */
 #ifndef GH_REDIS_H
 #define GH_REDIS_H
@@ -28,6 +32,11 @@ struct gh_redis_config {
     const unsigned char *secret; /* password bytes; NULL: no AUTH */
     size_t secret_len;
     uint64_t timeout_ms;
+    const char *const *sentinels; /* "host:port" each; none: url is the server */
+    size_t sentinel_count;
+    const char *master;                   /* what the sentinels call it */
+    const unsigned char *sentinel_secret; /* NULL: no AUTH at the sentinels */
+    size_t sentinel_secret_len;
 };
 
 struct gh_script {

@@ -1,9 +1,12 @@
 /*
  * redis_internal - what redis.c (the life of the connection), redis_command.c (what goes over it)
- * and redis_config.c (where it leads) share; nobody else includes it.
+ * redis_config.c (where it leads) and redis_sentinel.c (who is master) share; nobody else includes
+ * it.
  *
  *   waiting -> resolving -> connecting -> greeting -> up
  *      ^___________________________________________|   every failure leads to waiting
+ *
+ * With sentinels it is walked twice: to one of them (asking), from its greeting on to the master.
  */
 #ifndef GH_REDIS_INTERNAL_H
 #define GH_REDIS_INTERNAL_H
@@ -38,6 +41,13 @@ struct redis_pending {
     bool again; /* already sent twice */
 };
 
+struct redis_address {
+    const char *unix_path; /* NULL: tcp */
+    char host[REDIS_HOST_MAX + 1];
+    char port[6];
+    int port_number;
+};
+
 struct redis_loaded { /* a script this connection has loaded */
     struct gh_script *script;
     uint64_t seq; /* of the SCRIPT LOAD; 0: not on this connection */
@@ -51,10 +61,14 @@ struct gh_redis {
     uv_getaddrinfo_t resolve;
     bool resolving, timer_closed, closing;
 
-    char *unix_path; /* NULL: tcp */
-    char host[REDIS_HOST_MAX + 1];
-    char port[6];
-    int port_number;
+    struct redis_address address; /* of where it is, or goes */
+    char *unix_path;              /* owned */
+    struct redis_address *sentinels;
+    size_t sentinel_count, next_sentinel;
+    char *master;
+    unsigned char *sentinel_secret;
+    size_t sentinel_secret_len;
+    bool asking; /* the connection is one to a sentinel */
     char *user;
     unsigned char *secret;
     size_t secret_len;
@@ -76,8 +90,20 @@ struct gh_redis {
     unsigned errors_unlogged;
 };
 
-/* redis_config.c: fills unix_path, or host and port; GH_ERR_CONFIG when url is neither form */
+/* redis_config.c: fills address (and unix_path); GH_ERR_CONFIG when url is neither form */
 GH_NODISCARD enum gh_err redis_parse_url(struct gh_redis *redis, const char *url);
+/* "host:port" or "[v6]:port"; GH_ERR_CONFIG when it is not */
+GH_NODISCARD enum gh_err redis_parse_host(const char *text, size_t len,
+                                          struct redis_address *ret_address);
+GH_NODISCARD enum gh_err redis_address_set(struct redis_address *address, const char *host,
+                                           size_t host_len, const char *port);
+
+/* redis_sentinel.c */
+GH_NODISCARD enum gh_err redis_sentinels_set(struct gh_redis *redis,
+                                             const struct gh_redis_config *config);
+void redis_next_sentinel(struct gh_redis *redis); /* the one to ask: address and asking */
+GH_NODISCARD enum gh_err redis_ask_sentinel(struct gh_redis *redis);
+GH_NODISCARD enum gh_err redis_check_role(struct gh_redis *redis);
 
 /* redis_command.c; these work in any state with a context */
 GH_NODISCARD enum gh_err redis_send(struct gh_redis *redis, gh_redis_fn fn, void *ctx, int argc,
@@ -88,5 +114,7 @@ void redis_pending_free(struct redis_pending *pending);
 /* redis.c */
 void redis_timer_at(struct gh_redis *redis, int64_t due_ms); /* or sooner, if it is set so */
 void redis_drop(struct gh_redis *redis, const char *why);
+/* From the sentinel, whose connection ends, to the server it named. */
+void redis_go_on(struct gh_redis *redis, const struct redis_address *address);
 
 #endif

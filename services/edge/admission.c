@@ -146,7 +146,7 @@ static void settle(struct admission *a)
             refuse(a, GH_CODE_INTERNAL, 0, "no memory");
     }
     if (!opened && a->session_id[0] != 0)
-        session_link_undo(edge->session_link, a->session_id, a->refusal);
+        session_link_undo(edge->session_link, a->session_id, a->user, a->user_len, a->refusal);
     if (a->conn != NULL && !opened) {
         a->conn->handshake->admission = NULL;
         conn_refuse(a->conn, a->refusal, a->retry_after_ms, a->reason);

@@ -3,17 +3,33 @@
 #include "edge.h"
 #include "resume.h"
 
-#include "common/clock.h"
-#include "common/log.h"
-
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define ENDS_MAX            65536u /* kept for a service that is away; past it they lapse by themselves */
+#define ENDS_RETRY_MS       500
+#define ENDS_AT_ONCE        512u
+#define SESSION_ID_TEXT_MAX 64
+
+struct ending { /* of one session, until the service has taken it */
+    struct ending *next;
+    struct session_link *link;
+    uint32_t code;
+    const char *reason; /* static */
+    char session_id[SESSION_ID_TEXT_MAX + 1];
+    size_t user_len;
+    char user[];
+};
 
 struct session_link {
     struct edge *edge;
     struct gh_client *client;
     uv_timer_t *timer;
     uint64_t version; /* of the orders, as far as we know them */
+    uv_timer_t *retry;
+    struct ending *ends, **ends_tail; /* to be said again */
+    size_t ends_count;
     Gh__SessionTouchItem items[SESSION_TOUCH_MAX];
     Gh__SessionTouchItem *item_ptrs[SESSION_TOUCH_MAX];
 };
@@ -149,39 +165,105 @@ static void on_touch_time(uv_timer_t *timer)
     touch_all(timer->data);
 }
 
-static void on_ended(void *ctx, enum gh_err err, const void *body)
+/* --- ends ------------------------------------------------------------------------------------- */
+
+static void on_retry(uv_timer_t *timer);
+
+/* Ending is idempotent, and a session that is not ended holds its user's slot until it is idle: it
+ * is said until it was heard. */
+static void say_again_later(struct ending *ending)
 {
-    (void)ctx;
-    (void)body;
-    if (err != GH_OK)
-        gh_log(GH_LOG_DEBUG, "session_end_lost", "error=\"%s\" next=\"it lapses by itself\"",
-               gh_err_text(err));
+    struct session_link *link = ending->link;
+
+    if (link->ends_count >= ENDS_MAX) {
+        free(ending);
+        return;
+    }
+    ending->next = NULL;
+    *link->ends_tail = ending;
+    link->ends_tail = &ending->next;
+    link->ends_count++;
+    if (!uv_is_active((uv_handle_t *)link->retry))
+        (void)uv_timer_start(link->retry, on_retry, ENDS_RETRY_MS, 0);
 }
 
-static void end_session(struct session_link *link, const char *session_id, uint32_t code,
-                        const char *reason)
+static void on_ended(void *ctx, enum gh_err err, const void *body)
 {
-    Gh__SessionEnd end = GH__SESSION_END__INIT;
+    struct ending *ending = ctx;
 
-    end.session_id = gh_bytes_str(session_id);
-    end.code = code;
-    end.reason = gh_bytes_str(reason);
+    (void)body;
+    if (err == GH_ERR_UNAVAILABLE || err == GH_ERR_TIMEOUT || err == GH_ERR_BUSY)
+        say_again_later(ending);
+    else
+        free(ending);
+}
+
+static void say(struct ending *ending)
+{
+    struct session_link *link = ending->link;
+    Gh__SessionEnd end = GH__SESSION_END__INIT;
+    enum gh_err err;
+
+    end.session_id = gh_bytes_str(ending->session_id);
+    end.user = gh_bytes(ending->user, ending->user_len);
+    end.code = ending->code;
+    end.reason = gh_bytes_str(ending->reason);
     end.by = gh_bytes_str(link->edge->instance);
     end.quiet = true;
-    if (gh_client_call(link->client, gh_client_peer_any(link->client),
-                       GH__ENVELOPE__BODY_SESSION_END, &end, GH__ENVELOPE__BODY_SESSION_ENDED,
-                       link->edge->config.call_timeout_ms, on_ended, link) != GH_OK)
-        on_ended(link, GH_ERR_UNAVAILABLE, NULL);
+    err = gh_client_call(link->client, gh_client_peer_any(link->client),
+                         GH__ENVELOPE__BODY_SESSION_END, &end, GH__ENVELOPE__BODY_SESSION_ENDED,
+                         link->edge->config.call_timeout_ms, on_ended, ending);
+    if (err != GH_OK) on_ended(ending, err, NULL);
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+    struct session_link *link = timer->data;
+    struct ending *ending = link->ends;
+    size_t left = ENDS_AT_ONCE;
+
+    link->ends = NULL;
+    link->ends_tail = &link->ends;
+    link->ends_count = 0;
+    while (ending != NULL) {
+        struct ending *next = ending->next;
+
+        if (left > 0) {
+            left--;
+            say(ending);
+        } else {
+            say_again_later(ending);
+        }
+        ending = next;
+    }
+}
+
+static void end_session(struct session_link *link, const char *session_id, const void *user,
+                        size_t user_len, uint32_t code, const char *reason)
+{
+    struct ending *ending = calloc(1, sizeof *ending + user_len);
+
+    if (ending == NULL) return; /* it lapses by itself */
+    ending->link = link;
+    ending->code = code;
+    ending->reason = reason;
+    (void)snprintf(ending->session_id, sizeof ending->session_id, "%s", session_id);
+    ending->user_len = user_len;
+    if (user_len > 0) memcpy(ending->user, user, user_len);
+    say(ending);
 }
 
 void session_link_end(struct session_link *link, const struct conn *conn)
 {
-    end_session(link, conn->identity->session_id, conn->code, "connection closed");
+    const struct identity *who = conn->identity;
+
+    end_session(link, who->session_id, who->user, who->user_len, conn->code, "connection closed");
 }
 
-void session_link_undo(struct session_link *link, const char *session_id, uint32_t code)
+void session_link_undo(struct session_link *link, const char *session_id, const void *user,
+                       size_t user_len, uint32_t code)
 {
-    end_session(link, session_id, code, "not admitted");
+    end_session(link, session_id, user, user_len, code, "not admitted");
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -200,6 +282,7 @@ enum gh_err session_link_new(struct edge *edge, const char *endpoint,
 
     if (link == NULL) return GH_ERR_NOMEM;
     link->edge = edge;
+    link->ends_tail = &link->ends;
     gh_service_client_init(edge->service, endpoint, GH_ROLE_SESSION, &config);
     config.max_in_flight = 4096;
     config.ctx = link;
@@ -215,6 +298,13 @@ enum gh_err session_link_new(struct edge *edge, const char *endpoint,
     (void)uv_timer_init(edge->loop, link->timer);
     link->timer->data = link;
     (void)uv_timer_start(link->timer, on_touch_time, SESSION_TOUCH_MS, SESSION_TOUCH_MS);
+    link->retry = malloc(sizeof *link->retry);
+    if (link->retry == NULL) {
+        err = GH_ERR_NOMEM;
+        goto fail;
+    }
+    (void)uv_timer_init(edge->loop, link->retry);
+    link->retry->data = link;
     *ret_link = link;
     return GH_OK;
 fail:
@@ -231,6 +321,13 @@ void session_link_free(struct session_link *link)
 {
     if (link == NULL) return;
     if (link->timer != NULL) uv_close((uv_handle_t *)link->timer, timer_closed);
-    gh_client_free(link->client);
+    gh_client_free(link->client); /* what it had not answered goes to the others */
+    while (link->ends != NULL) {
+        struct ending *next = link->ends->next;
+
+        free(link->ends);
+        link->ends = next;
+    }
+    if (link->retry != NULL) uv_close((uv_handle_t *)link->retry, timer_closed);
     free(link);
 }

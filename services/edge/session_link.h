@@ -22,9 +22,11 @@ GH_NODISCARD enum gh_err session_link_new(struct edge *edge, const char *endpoin
 void session_link_free(struct session_link *link); /* NULL is a no-op */
 struct gh_client *session_link_client(struct session_link *link);
 
-/* The connection is over: its session ends, quietly. */
+/* The connection is over: its session ends, quietly. While the service is away it is said again
+ * until it was heard. */
 void session_link_end(struct session_link *link, const struct conn *conn);
 /* A session made for a connection that did not come to be. */
-void session_link_undo(struct session_link *link, const char *session_id, uint32_t code);
+void session_link_undo(struct session_link *link, const char *session_id, const void *user,
+                       size_t user_len, uint32_t code);
 
 #endif

@@ -19,6 +19,8 @@ static const struct gh_config_field fields[] = {
     { "tombstone", GH_CFG_MS, AT(tombstone_ms), .dflt = "1h", .min = 60000, .max = 30 * DAY_MS },
     { "sweep", GH_CFG_MS, AT(sweep_ms), .dflt = "250ms", .min = 10, .max = 60000,
       .help = "how often some sessions are looked at for dead ones" },
+    { "stale", GH_CFG_MS, AT(stale_ms), .dflt = "60s", .min = 2000, .max = DAY_MS,
+      .help = "longer than a creation may be under way" },
     { 0 },
 };
 

@@ -17,6 +17,7 @@ struct session_config {
     uint64_t csrf_rotate_ms; /* 0: only with a new credential */
     uint64_t tombstone_ms;   /* kept this long after the last credential bound to it expired */
     uint64_t sweep_ms;
+    uint64_t stale_ms; /* an index entry this old without a session is no creation in flight */
 };
 
 GH_NODISCARD enum gh_err session_config_load(struct gh_config *config,

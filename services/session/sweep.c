@@ -13,8 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PAGE          256u
-#define STALE_AFTER_S 60 /* an entry this old without a session is no creation in flight */
+#define PAGE 256u
 
 struct session_sweep {
     struct session *session;
@@ -104,6 +103,7 @@ static void look_at(struct session_sweep *sweep, const struct session_entry *ent
 {
     struct session *session = sweep->session;
     struct group *group = malloc(sizeof(*group));
+    const int64_t stale_ms = (int64_t)session->cfg.stale_ms;
     char stale[SESSION_STAMP_LEN + 1];
     struct args args;
     enum gh_err err;
@@ -114,7 +114,7 @@ static void look_at(struct session_sweep *sweep, const struct session_entry *ent
         free(group);
         return;
     }
-    session_stamp_make(gh_clock_wall_ms() - STALE_AFTER_S * 1000, stale);
+    session_stamp_make(gh_clock_wall_ms() - stale_ms, stale);
     session_args_begin(session, &group->user.keys, &args);
     args_bytes(&args, stale, SESSION_STAMP_LEN);
     for (size_t i = 0; i < count; i++) {

@@ -611,9 +611,42 @@ static void refuses_bad_urls(void **state)
 #define WITH_CONNECTION(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 #define WITH_LOOP(fn)       cmocka_unit_test_setup_teardown(fn, setup_loop, teardown)
 
+static void test_sentinel_addresses(void **state)
+{
+    static const struct {
+        const char *sentinel, *master;
+        enum gh_err err;
+    } rows[] = {
+        { "127.0.0.1:26379", "m", GH_OK },        { "[::1]:26379", "m", GH_OK },
+        { "sentinel:26379", "m", GH_OK },         { "127.0.0.1", "m", GH_ERR_CONFIG },
+        { ":26379", "m", GH_ERR_CONFIG },         { "127.0.0.1:", "m", GH_ERR_CONFIG },
+        { "127.0.0.1:0", "m", GH_ERR_CONFIG },    { "127.0.0.1:65536", "m", GH_ERR_CONFIG },
+        { "127.0.0.1:1x", "m", GH_ERR_CONFIG },   { "", "m", GH_ERR_CONFIG },
+        { "127.0.0.1:26379", "", GH_ERR_CONFIG }, { "127.0.0.1:26379", NULL, GH_ERR_CONFIG },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct gh_redis_config config = { .url = "unix:/nowhere", .timeout_ms = 100 };
+        struct gh_redis *redis = NULL;
+        uv_loop_t loop;
+
+        config.sentinels = &rows[i].sentinel;
+        config.sentinel_count = 1;
+        config.master = rows[i].master;
+        assert_int_equal(uv_loop_init(&loop), 0);
+        assert_int_equal(gh_redis_new(&loop, &config, &redis), rows[i].err);
+        gh_redis_free(redis);
+        while (uv_run(&loop, UV_RUN_DEFAULT) != 0)
+            ;
+        assert_int_equal(uv_loop_close(&loop), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sentinel_addresses),
         WITH_CONNECTION(takes_binary_arguments),
         WITH_CONNECTION(answers_in_order),
         WITH_CONNECTION(turns_error_replies_into_errors),
