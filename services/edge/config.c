@@ -76,6 +76,14 @@ static const struct gh_config_field http_fields[] = {
     { 0 },
 };
 
+static const struct gh_config_field shed_fields[] = {
+    { "lag", GH_CFG_MS, AT(struct edge_shed_config, lag_ms), .dflt = "500ms" },
+    { "spare_descriptors", GH_CFG_U32, AT(struct edge_shed_config, spare_descriptors),
+      .dflt = "128", .min = 8, .max = 100000 },
+    { "memory", GH_CFG_BYTES, AT(struct edge_shed_config, memory_bytes), .dflt = "0" },
+    { 0 },
+};
+
 static const struct gh_config_field compression_fields[] = {
     { "level", GH_CFG_U32, AT(struct edge_compression, level), .dflt = "1", .min = 1, .max = 9 },
     { "min_bytes", GH_CFG_BYTES, AT(struct edge_compression, min_bytes), .dflt = "512", .min = 1 },
@@ -127,6 +135,7 @@ static const struct gh_config_field edge_fields[] = {
       .max = 1073741824 },
     { "local_rates", GH_CFG_STRUCT, EDGE(rates), .fields = rate_fields },
     { "auth_http", GH_CFG_STRUCT, EDGE(http), .fields = http_fields },
+    { "shed", GH_CFG_STRUCT, EDGE(shed), .fields = shed_fields },
     { "compression", GH_CFG_STRUCT, EDGE(compression), .fields = compression_fields },
     { "limiter_away_share", GH_CFG_U32, EDGE(away_share), .dflt = "4", .min = 1 },
     { "validator_window", GH_CFG_U32, EDGE(validator_window), .dflt = "16", .min = 1, .max = 1024,

@@ -64,6 +64,12 @@ struct edge_compression { /* of routes that have it on */
     uint32_t window_bits;
 };
 
+struct edge_shed_config {
+    uint64_t lag_ms;            /* 0: not looked at */
+    uint32_t spare_descriptors; /* so many are to be left */
+    uint64_t memory_bytes;      /* 0: by the container's limit, if it has one */
+};
+
 struct edge_app_config { /* apps: NAME: */
     const char *name;
     const char *endpoint;
@@ -98,6 +104,7 @@ struct edge_config {
     uint64_t max_queue_bytes;
     struct edge_rates rates;
     struct edge_http_config http;
+    struct edge_shed_config shed;
     struct edge_compression compression;
     uint32_t away_share;
     uint32_t validator_window;

@@ -7,9 +7,11 @@
 #include "drain.h"
 #include "listener.h"
 #include "outbound.h"
+#include "reload.h"
 #include "resume.h"
 #include "revoke_feed.h"
 #include "session_link.h"
+#include "shed.h"
 #include "tls.h"
 
 #include "common/log.h"
@@ -188,14 +190,6 @@ static bool session_ready(void *ctx)
     return gh_client_up_count(session_link_client(((struct edge *)ctx)->session_link)) > 0;
 }
 
-static void on_reload(void *ctx)
-{
-    struct edge *edge = ctx;
-
-    if (edge->tls != NULL && tls_reload(edge->tls, &edge->config.tls) != GH_OK)
-        gh_log(GH_LOG_ERROR, "reload_refused", "next=\"the certificate in use stays\"");
-}
-
 static void start_handles(struct edge *edge)
 {
     (void)uv_prepare_init(edge->loop, &edge->prepare);
@@ -228,14 +222,16 @@ enum gh_err edge_new(struct gh_service *service, struct edge **ret_edge)
     if (err == GH_OK) err = drain_new(edge, &edge->drain);
     if (err != GH_OK) return err;
     start_handles(edge);
-    err = listener_new(edge, &edge->listener);
+    err = shed_new(edge, &edge->shed);
+    if (err == GH_OK) err = listener_new(edge, &edge->listener);
     if (err != GH_OK) return err;
+    gh_service_add_check(service, "shedding", shed_calm, edge->shed);
     gh_service_add_check(service, "auth", auth_ready, edge);
     gh_service_add_check(service, "session", session_ready, edge);
     gh_service_add_check(service, "bans", ban_feed_ready, edge->ban_feed);
     gh_service_add_check(service, "validator", batcher_ready, edge->batcher);
     gh_service_add_check(service, "policy", outbound_ready, edge->outbound);
-    gh_service_on_reload(service, on_reload, edge);
+    gh_service_on_reload(service, reload_all, edge);
     gh_service_on_drain(service, drain_start, edge);
     return GH_OK;
 }
@@ -245,6 +241,8 @@ enum gh_err edge_new(struct gh_service *service, struct edge **ret_edge)
 void edge_free(struct edge *edge)
 {
     if (edge == NULL) return;
+    shed_free(edge->shed); /* looks at the listener */
+    edge->shed = NULL;
     listener_free(edge->listener);
     edge->listener = NULL;
     transport_free(edge->transport); /* ends every connection left, with all that goes with it */
@@ -274,5 +272,6 @@ void edge_free(struct edge *edge)
     outbox_pool_done(&edge->pool);
     gh_tape_done(&edge->tape);
     gh_buf_done(&edge->scratch);
+    gh_config_free(edge->reloaded);
     free(edge);
 }

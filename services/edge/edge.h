@@ -32,6 +32,7 @@ struct session_link;
 struct ban_feed;
 struct revoke_feed;
 struct drain;
+struct shed;
 struct app_links;
 struct outbound;
 struct resume_link;
@@ -71,6 +72,8 @@ struct edge {
     struct revoke_feed *revoke_feed;
     struct gh_audit *audit;
     struct drain *drain;
+    struct shed *shed;
+    struct gh_config *reloaded; /* what config was last bound from; NULL: the service's own */
 
     struct gh_tape tape;   /* scratch */
     struct gh_buf scratch; /* messages of our own */

@@ -160,7 +160,8 @@ void handshake_rx(struct conn *conn, const uint8_t *data, size_t len)
         return;
     }
     if (conn->refuse != GH_CODE_OK) { /* decided at accept; said now that there is a channel */
-        conn_refuse(conn, conn->refuse, 1000, "at accept");
+        conn_refuse(conn, conn->refuse, conn->refuse == GH_CODE_UNAVAILABLE ? 5000 : 1000,
+                    "at accept");
         return;
     }
     if (hs == NULL) {

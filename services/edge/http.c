@@ -29,7 +29,7 @@ static const struct http_path paths[HTTP_PATHS] = {
 
 struct http {
     const struct http_path *path;
-    const char *origin; /* the request's, found in the configuration; NULL: it has none */
+    struct span origin; /* the request's, an allowed one; absent: it has none */
     uint64_t retry_ms;
     size_t len, size; /* of the body */
     bool preflight;
@@ -67,20 +67,20 @@ bool http_takes(const struct edge *edge, struct span path)
 
 /* --- what the head says ----------------------------------------------------------------------- */
 
-static const char *find_origin(const struct gh_config_list *list, struct span origin)
+static bool in_list(const struct gh_config_list *list, struct span origin)
 {
     for (size_t i = 0; i < list->count; i++)
-        if (span_eq(origin, list->items[i])) return list->items[i];
-    return NULL;
+        if (span_eq(origin, list->items[i])) return true;
+    return false;
 }
 
 /* The pages that may open a socket may ask for what opens it; others by a list of their own. */
-static const char *allowed_origin(const struct edge *edge, struct span origin)
+static bool origin_ok(const struct edge *edge, struct span origin)
 {
-    const char *found = find_origin(&edge->config.http.origins, origin);
+    bool found = in_list(&edge->config.http.origins, origin);
 
-    for (size_t i = 0; found == NULL && i < edge->routes.count; i++)
-        found = find_origin(&edge->routes.routes[i].origins, origin);
+    for (size_t i = 0; !found && i < edge->routes.count; i++)
+        found = in_list(&edge->routes.routes[i].origins, origin);
     return found;
 }
 
@@ -122,11 +122,8 @@ static enum gh_code judge_head(struct conn *conn, struct http *http, const char 
 
     *ret_reason = "origin not in the list";
     if (head->origin.data != NULL) {
-        http->origin = allowed_origin(edge, head->origin);
-        if (http->origin == NULL || !http->path->pages) {
-            http->origin = NULL;
-            return GH_CODE_ORIGIN;
-        }
+        if (!origin_ok(edge, head->origin) || !http->path->pages) return GH_CODE_ORIGIN;
+        http->origin = head->origin;
     }
     *ret_reason = "http requests of this address";
     if (judge_rate(conn, http) != GH_CODE_OK) return GH_CODE_RATE_LIMITED;
@@ -137,7 +134,7 @@ static enum gh_code judge_head(struct conn *conn, struct http *http, const char 
     *ret_reason = "upgrade on an /auth path";
     if (head->has_upgrade || head->ws_key.data != NULL) return GH_CODE_BAD_REQUEST;
     *ret_reason = "method";
-    http->preflight = head->method == HEAD_OPTIONS && http->origin != NULL;
+    http->preflight = head->method == HEAD_OPTIONS && http->origin.data != NULL;
     if (head->method != HEAD_POST && !http->preflight) return GH_CODE_METHOD;
     *ret_reason = "body with a preflight";
     if (http->preflight) return head->content_length == 0 ? GH_CODE_OK : GH_CODE_BAD_REQUEST;

@@ -9,7 +9,7 @@
 #define PREFLIGHT_AGE  "600"
 #define ALLOWED_HEADER "authorization, content-type"
 
-/* A header's value from another process: one line of visible ASCII. */
+/* A value from elsewhere: one line of visible ASCII. */
 static bool header_ok(struct span value)
 {
     if (value.len > WWW_MAX) return false;
@@ -20,20 +20,20 @@ static bool header_ok(struct span value)
 
 static int write_cors(const struct http_answer *answer, char *dst, size_t size)
 {
-    if (answer->origin == NULL) return snprintf(dst, size, "Vary: Origin\r\n");
+    if (answer->origin.data == NULL) return snprintf(dst, size, "Vary: Origin\r\n");
     if (answer->preflight)
         return snprintf(dst, size,
-                        "Access-Control-Allow-Origin: %s\r\n"
+                        "Access-Control-Allow-Origin: %.*s\r\n"
                         "Access-Control-Allow-Methods: POST\r\n"
                         "Access-Control-Allow-Headers: " ALLOWED_HEADER "\r\n"
                         "Access-Control-Max-Age: " PREFLIGHT_AGE "\r\n"
                         "Vary: Origin\r\n",
-                        answer->origin);
+                        (int)answer->origin.len, answer->origin.data);
     return snprintf(dst, size,
-                    "Access-Control-Allow-Origin: %s\r\n"
+                    "Access-Control-Allow-Origin: %.*s\r\n"
                     "Access-Control-Expose-Headers: retry-after, x-request-id\r\n"
                     "Vary: Origin\r\n",
-                    answer->origin);
+                    (int)answer->origin.len, answer->origin.data);
 }
 
 static int write_extra(const struct http_answer *answer, char *dst, size_t size)
@@ -61,7 +61,8 @@ enum gh_err http_answer_write(const struct http_answer *answer, struct gh_buf *d
     enum gh_err err;
     int n;
 
-    if (answer->status < 200 || answer->status > 599 || !header_ok(answer->www))
+    if (answer->status < 200 || answer->status > 599 || !header_ok(answer->www) ||
+        !header_ok(answer->origin))
         return GH_ERR_BAD_MESSAGE;
     n = write_cors(answer, cors, sizeof cors);
     if (n < 0 || (size_t)n >= sizeof cors) return GH_ERR_BAD_MESSAGE;

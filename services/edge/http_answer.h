@@ -17,7 +17,7 @@
 struct http_answer {
     uint16_t status;
     const char *request_id;
-    const char *origin;      /* from the configuration, when it is the request's; NULL: none */
+    struct span origin;      /* the request's, when it is an allowed one; absent: none */
     const char *allow;       /* for 405 and a preflight; NULL: none */
     struct span www;         /* WWW-Authenticate; absent: none */
     uint64_t retry_after_ms; /* 0: none */

@@ -2,6 +2,7 @@
 
 #include "edge.h"
 #include "proxy_header.h"
+#include "shed.h"
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -113,6 +114,7 @@ static bool judge(struct listener *listener, struct conn_socket *socket)
     bool counted_later = edge->config.forwarded_header != EDGE_FORWARDED_NONE &&
                          edge_config_trusts(&edge->config, &socket->addr);
 
+    if (socket->refuse != GH_CODE_OK) return true; /* shedding: told as long as it may be */
     if (ban_table_address(edge->bans, &socket->addr, (uint64_t)gh_clock_wall_ms())) {
         socket->refuse = GH_CODE_BANNED;
     } else if (edge->conns.used + listener->n_prefaces >= edge->config.max_connections) {
@@ -321,6 +323,12 @@ static void take(struct listener *listener, int fd, const struct sockaddr_storag
         (*edge->stats.handshakes_failed)++;
         (void)close(fd);
         return;
+    }
+    shed_accepted(edge->shed, fd);
+    switch (shed_judge(edge->shed)) {
+    case SHED_TAKE: break;
+    case SHED_TELL: socket.refuse = GH_CODE_UNAVAILABLE; break;
+    case SHED_CLOSE: (void)close(fd); return;
     }
     /* A plain one has nothing to wait for but its turn. */
     if (!want_proxy && !socket.tls && edge->handshakes < edge->config.max_handshakes) {

@@ -216,29 +216,35 @@ static int set_groups(SSL_CTX *ctx, const char *list)
     return (int)SSL_CTX_set1_groups_list(ctx, list);
 }
 
-static void ask_for_certificates(struct tls *tls, SSL_CTX *ctx)
+static bool use_lists(SSL_CTX *ctx, const struct edge_tls_config *config)
 {
-    int mode = SSL_VERIFY_PEER;
+    static const int versions[] = {
+        [EDGE_TLS_1_2] = TLS1_2_VERSION, [EDGE_TLS_1_3] = TLS1_3_VERSION
+    };
 
-    if (tls->config->client_certificates == EDGE_CLIENT_CERTS_NONE) return;
-    if (tls->config->client_certificates == EDGE_CLIENT_CERTS_REQUIRED)
-        mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
-    SSL_CTX_set_verify(ctx, mode, NULL);
+    return SSL_CTX_set_min_proto_version(ctx, versions[config->min_version]) == 1 &&
+           SSL_CTX_set_max_proto_version(ctx, versions[config->max_version]) == 1 &&
+           use_list(ctx, SSL_CTX_set_cipher_list, &config->ciphers, "ciphers") &&
+           use_list(ctx, SSL_CTX_set_ciphersuites, &config->ciphersuites, "ciphersuites") &&
+           use_list(ctx, set_groups, &config->groups, "groups");
+}
+
+static void ask_for_certificates(const struct tls *tls, SSL_CTX *ctx,
+                                 const struct edge_tls_config *config)
+{
+    static const int modes[] = { [EDGE_CLIENT_CERTS_NONE] = SSL_VERIFY_NONE,
+                                 [EDGE_CLIENT_CERTS_OPTIONAL] = SSL_VERIFY_PEER,
+                                 [EDGE_CLIENT_CERTS_REQUIRED] =
+                                     SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT };
+
+    SSL_CTX_set_verify(ctx, modes[config->client_certificates], NULL);
     SSL_CTX_set_client_CA_list(ctx, SSL_dup_CA_list(tls->set.names));
 }
 
 bool tls_setup(struct tls *tls, SSL_CTX *ctx)
 {
-    const struct edge_tls_config *config = tls->config;
-    static const int versions[] = {
-        [EDGE_TLS_1_2] = TLS1_2_VERSION, [EDGE_TLS_1_3] = TLS1_3_VERSION
-    };
     static const unsigned char session_context[] = "gatehouse-edge";
-    bool ok = SSL_CTX_set_min_proto_version(ctx, versions[config->min_version]) == 1 &&
-              SSL_CTX_set_max_proto_version(ctx, versions[config->max_version]) == 1 &&
-              use_list(ctx, SSL_CTX_set_cipher_list, &config->ciphers, "ciphers") &&
-              use_list(ctx, SSL_CTX_set_ciphersuites, &config->ciphersuites, "ciphersuites") &&
-              use_list(ctx, set_groups, &config->groups, "groups") &&
+    bool ok = use_lists(ctx, tls->config) &&
               SSL_CTX_set_session_id_context(ctx, session_context, sizeof session_context - 1) == 1;
 
     tls->ctx = ctx;
@@ -251,7 +257,7 @@ bool tls_setup(struct tls *tls, SSL_CTX *ctx)
     SSL_CTX_set_cert_cb(ctx, give_certificates, tls);
     (void)SSL_CTX_set_tlsext_status_cb(ctx, staple);
     (void)SSL_CTX_set_tlsext_status_arg(ctx, tls);
-    ask_for_certificates(tls, ctx);
+    ask_for_certificates(tls, ctx, tls->config);
     return ok && setup_tickets(tls, ctx);
 }
 
@@ -291,13 +297,17 @@ void tls_free(struct tls *tls)
 enum gh_err tls_reload(struct tls *tls, const struct edge_tls_config *config)
 {
     struct tls_set set;
-    enum gh_err err = set_load(config, &set);
+    SSL_CTX *trial = SSL_CTX_new(TLS_server_method());
+    bool known = trial != NULL && use_lists(trial, config);
+    enum gh_err err = known ? set_load(config, &set) : GH_ERR_CRYPTO;
 
+    SSL_CTX_free(trial);
     if (err != GH_OK) return err;
     set_done(&tls->set);
     tls->set = set;
-    tls->config = config;
-    ask_for_certificates(tls, tls->ctx);
+    (void)use_lists(tls->ctx, config); /* tried above */
+    ask_for_certificates(tls, tls->ctx, config);
+    tls->keys.rotate_ms = (int64_t)config->ticket_rotation_ms;
     gh_log(GH_LOG_INFO, "tls_reloaded", "file=%s certificates=%zu", config->cert_file, set.n_pairs);
     return GH_OK;
 }

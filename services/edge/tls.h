@@ -18,14 +18,15 @@
 
 struct tls;
 
-/* Loads and checks; reasons go to the log. config must outlive it, or be replaced by tls_reload.
- * Errors: GH_ERR_CRYPTO, GH_ERR_NOMEM. */
+/* Loads and checks; reasons go to the log. config must outlive it. Errors: GH_ERR_CRYPTO,
+ * GH_ERR_NOMEM. */
 GH_NODISCARD enum gh_err tls_new(const struct edge_tls_config *config, struct tls **ret_tls);
 void tls_free(struct tls *tls); /* NULL is a no-op */
 bool tls_setup(struct tls *tls, SSL_CTX *ctx);
 /* After libwebsockets has made its virtual host: what it sets itself, in its own way. */
 void tls_finish(struct tls *tls);
-/* Reads the files of config again. On failure what is in use stays in use, the old config too. */
+/* Reads the files of config and takes its lists, for what may change at run time (not
+ * session_tickets). On failure what is in use stays in use. */
 GH_NODISCARD enum gh_err tls_reload(struct tls *tls, const struct edge_tls_config *config);
 
 /* The client's certificate as DER, when it showed one and it was verified: *ret_der is malloc'd.
