@@ -144,8 +144,8 @@ static enum gh_err check_segment(struct audit_checker *checker, const char *dir,
     uint64_t anchored = checker->anchor != NULL ? checker->anchor->seq : 0;
     if (last && checker->expected > anchored)
         checker->verdict->unfinished_bytes = have;
-    else
-        audit_checker_line(checker, name, ++line, buffer, have - 1); /* cut off: not a record */
+    else /* cut off: whatever is left of it, no record */
+        audit_checker_line(checker, name, ++line, buffer, 0);
     return GH_OK;
 }
 

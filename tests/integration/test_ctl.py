@@ -291,10 +291,11 @@ def test_a_cut_tail_is_refused(copy):
     refused(copy, segment, count - 1, first_seq(segment) + count - 2, "the log ends after it")
 
 
-def test_a_tail_cut_inside_a_record_is_refused(copy):
+@pytest.mark.parametrize("gone", [1, 2, 3, 40])
+def test_a_tail_cut_inside_a_record_is_refused(copy, gone):
     segment = copy.segments()[-1]
     count = len(segment.read_bytes().splitlines())
-    segment.write_bytes(segment.read_bytes()[:-1])
+    segment.write_bytes(segment.read_bytes()[:-gone])
     refused(copy, segment, count, first_seq(segment) + count - 1, "no record")
 
 
