@@ -1,6 +1,8 @@
 /* A request head: fed in two pieces; what is accepted must hold what head.h promises. What it
- * offers of permessage-deflate is answered with what pmd_offer.h allows. */
+ * offers of permessage-deflate is answered with what pmd_offer.h allows, and a session it wants
+ * back has the form of one. */
 #include "pmd_offer.h"
+#include "resume_claim.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +26,21 @@ static void negotiate(const struct head *head)
         }
 }
 
+static void resume(const struct head *head)
+{
+    struct resume_claim claim;
+    const char *reason = NULL;
+
+    if (resume_claim_find(head, &claim, &reason) != GH_CODE_OK) {
+        if (reason == NULL) abort();
+        return;
+    }
+    if (claim.session_id.data == NULL) return;
+    if (claim.session_id.len != RESUME_SESSION_LEN || claim.secret.len != RESUME_SECRET_LEN ||
+        claim.last_seq > RESUME_SEQ_MAX || claim.secret.data <= claim.session_id.data)
+        abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct head_limits limits = { 4096, 32, 1024 };
@@ -45,6 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             if (head.path.len == 0 || head.path.data[0] != '/' || head.host.len == 0) abort();
             if (head.has_transfer_encoding) abort();
             negotiate(&head);
+            resume(&head);
             if (head_judge_upgrade(&head, &reason) == GH_CODE_OK &&
                 (head.method != HEAD_GET || head.ws_key.len != HEAD_KEY_LEN))
                 abort();

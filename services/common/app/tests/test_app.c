@@ -30,7 +30,8 @@ struct fixture {
     struct gh_service *service;
     struct gh_app *app;
     struct edge edges[2];
-    char told[SEEN]; /* what the callbacks were told */
+    char told[SEEN];    /* what the callbacks were told */
+    uint64_t resume_ms; /* what the edges say */
     enum gh_err batch_err;
 };
 
@@ -55,8 +56,12 @@ static void on_open(void *ctx, struct gh_app_conn *conn)
 {
     struct fixture *f = ctx;
 
-    put(f->told, "open %u %.*s%s;", (unsigned)conn->id, TEXT(conn->user),
+    put(f->told, "open %u %.*s%s", (unsigned)conn->id, TEXT(conn->user),
         gh_app_has_role(conn, "boss") ? " boss" : "");
+    if (conn->resumed) put(f->told, " again");
+    for (size_t i = 0; i < conn->topic_count; i++)
+        put(f->told, " in %.*s", TEXT(conn->topics[i]));
+    put(f->told, ";");
 }
 
 static void on_close(void *ctx, struct gh_app_conn *conn, uint32_t close_code)
@@ -96,7 +101,7 @@ static enum gh_err on_batch(void *ctx)
 
 static void put_ops(char *dst, Gh__AppOp **ops, size_t n)
 {
-    static const char *const kinds[] = { "send", "in", "out", "end" };
+    static const char *const kinds[] = { "send", "in", "out", "end", "attached", "lost" };
 
     for (size_t i = 0; i < n; i++) {
         const Gh__AppOp *op = ops[i];
@@ -108,6 +113,7 @@ static void put_ops(char *dst, Gh__AppOp **ops, size_t n)
         if (op->except_conn != 0) put(dst, " not c%u", (unsigned)op->except_conn);
         if (op->close_code != 0)
             put(dst, " %u %.*s", (unsigned)op->close_code, TEXT(op->close_reason));
+        if (op->number != 0) put(dst, " #%u", (unsigned)op->number);
         put(dst, ";");
     }
 }
@@ -197,13 +203,42 @@ static bool second_pushed(const struct fixture *f)
     return f->edges[1].pushes > 0;
 }
 
-/* One batch from an edge: items as "conn:word"; "+user" opens, "-" closes with 1000. */
+/* "user:cursor" or "user:cursor:topic" */
+static void fill_resume(const char *word, Gh__AppItem *item, Gh__AppIdentity *who,
+                        Gh__AppResume *resume, ProtobufCBinaryData *topic, char *text)
+{
+    char *user, *cursor, *name, *at = NULL;
+
+    (void)snprintf(text, 64, "%s", word);
+    user = strtok_r(text, ":", &at);
+    cursor = strtok_r(NULL, ":", &at);
+    name = strtok_r(NULL, ":", &at);
+    who->user = who->session_id = gh_bytes_str(user);
+    who->resumable = true;
+    item->identity = who;
+    if (cursor == NULL) return;
+    gh__app_resume__init(resume);
+    resume->cursor = strtoull(cursor, NULL, 10);
+    if (name != NULL) {
+        *topic = gh_bytes_str(name);
+        resume->topics = topic;
+        resume->n_topics = 1;
+    }
+    item->resume = resume;
+}
+
+/* One batch from an edge: items as "conn:word"; "+user" opens, "-" closes with 1000. "=user" opens
+ * a resumable one, "/" detaches it, "<user:cursor:topic" opens it again, "?user:cursor:topic" only
+ * asks for what it missed. */
 static void batch(struct fixture *f, unsigned i, size_t count, const uint64_t *conns,
                   const char *const *words)
 {
     Gh__AppBatch msg = GH__APP_BATCH__INIT;
     Gh__AppItem items[8], *list[8];
     Gh__AppIdentity who[8];
+    Gh__AppResume resumes[8];
+    ProtobufCBinaryData topics[8];
+    char texts[8][64];
     ProtobufCBinaryData roles[] = { gh_bytes_str("user"), gh_bytes_str("boss") };
 
     f->told[0] = '\0';
@@ -220,6 +255,14 @@ static void batch(struct fixture *f, unsigned i, size_t count, const uint64_t *c
             who[n].n_roles = words[n][1] == 'b' ? 2 : 1;
             items[n].identity = &who[n];
             items[n].kind = GH__APP_ITEM_KIND__APP_OPEN;
+        } else if (strchr("=<?", words[n][0]) != NULL) {
+            gh__app_identity__init(&who[n]);
+            items[n].kind =
+                words[n][0] == '?' ? GH__APP_ITEM_KIND__APP_RESUME : GH__APP_ITEM_KIND__APP_OPEN;
+            fill_resume(words[n] + 1, &items[n], &who[n], &resumes[n], &topics[n], texts[n]);
+        } else if (words[n][0] == '/') {
+            items[n].kind = GH__APP_ITEM_KIND__APP_CLOSE;
+            items[n].detached = true;
         } else if (words[n][0] == '-') {
             items[n].kind = GH__APP_ITEM_KIND__APP_CLOSE;
             items[n].close_code = 1000;
@@ -230,6 +273,7 @@ static void batch(struct fixture *f, unsigned i, size_t count, const uint64_t *c
     }
     msg.items = list;
     msg.n_items = count;
+    msg.resume_ms = f->resume_ms;
     assert_int_equal(
         gh_client_call(f->edges[i].client, f->edges[i].peer, GH__ENVELOPE__BODY_APP_BATCH, &msg,
                        GH__ENVELOPE__BODY_APP_ANSWER, WAIT_MS, on_answer, &f->edges[i]),
@@ -355,6 +399,11 @@ static void a_failed_batch_says_nothing_to_nobody(void **state)
     assert_string_equal(f->edges[0].answer, "send c1 back;"); /* only this one's */
 }
 
+static bool two_left(const struct fixture *f)
+{
+    return gh_app_conn_count(f->app) == 2;
+}
+
 static bool none_left(const struct fixture *f)
 {
     return gh_app_conn_count(f->app) == 1;
@@ -377,6 +426,96 @@ static void an_edge_that_ends_takes_its_connections_along(void **state)
     assert_null(strstr(f->told, "close 9"));
 }
 
+static void a_session_goes_on_at_another_edge(void **state)
+{
+    struct fixture *f = *state;
+
+    f->resume_ms = 2000;
+    BATCH(f, 1, W("+dave"), { 9 });
+    BATCH(f, 0, W("=alice", "join", "all", "back", "/"), { 1, 1, 1, 1, 1 });
+    assert_string_equal(f->edges[0].answer, "in c1 t=tea #1;send t=tea all #2;send c1 back #3;");
+    assert_null(strstr(f->told, "close"));     /* it may come back */
+    BATCH(f, 1, W("others", "bob"), { 9, 9 }); /* said while it is away */
+    assert_string_equal(f->edges[1].answer, "send t=tea others not c9 #4;send u=bob bob #5;");
+    BATCH(f, 1, W("<alice:2:tea", "back"), { 5, 5 });
+    assert_string_equal(f->told, "back 5;"); /* the connection it knows */
+    assert_string_equal(f->edges[1].answer,
+                        "send c5 back #3;send c5 others #4;attached c5 #5;send c5 back #6;");
+    assert_int_equal(gh_app_conn_count(f->app), 2);
+    BATCH(f, 0, W("back"), { 1 }); /* its old edge has nothing to say any more */
+    assert_string_equal(f->told, "");
+    BATCH(f, 1, W("-"), { 5 });
+    assert_string_equal(f->told, "close 5 1000;");
+}
+
+static void what_it_joined_unheard_is_said_again(void **state)
+{
+    struct fixture *f = *state;
+
+    f->resume_ms = 2000;
+    BATCH(f, 1, W("+dave"), { 9 });
+    BATCH(f, 0, W("=alice", "all", "join", "all", "leave", "all"), { 1, 1, 1, 1, 1, 1 });
+    /* Nothing of it was heard: only what was said between joining and leaving was for it. */
+    BATCH(f, 1, W("<alice:0"), { 5 });
+    assert_string_equal(f->edges[1].answer,
+                        "in c5 t=tea #2;send c5 all #3;out c5 t=tea #4;attached c5 #5;");
+}
+
+static void an_instance_that_is_not_its_home_says_again_what_it_said(void **state)
+{
+    struct fixture *f = *state;
+
+    f->resume_ms = 2000;
+    BATCH(f, 1, W("+dave", "bob", "all"), { 9, 9, 9 });
+    BATCH(f, 0, W("?bob:0:tea", "?carol:0:tea", "?bob:2"), { 4, 5, 6 });
+    assert_string_equal(f->told, "");
+    assert_string_equal(f->edges[0].answer, "send c4 bob #1;send c4 all #2;attached c4 #2;"
+                                            "send c5 all #2;attached c5 #2;attached c6 #2;");
+    assert_int_equal(gh_app_conn_count(f->app), 1);
+}
+
+static void an_instance_that_forgot_is_told_what_a_session_is_in(void **state)
+{
+    struct fixture *f = *state;
+
+    f->resume_ms = 2000;
+    BATCH(f, 0, W("<alice:70:tea"), { 1 }); /* the number was one of its last life */
+    assert_string_equal(f->told, "open 1 alice again in tea;");
+    assert_string_equal(f->edges[0].answer, "attached c1;");
+}
+
+static void what_was_never_said_is_not_said_again(void **state)
+{
+    struct fixture *f = *state;
+
+    f->resume_ms = 2000;
+    BATCH(f, 1, W("+dave"), { 9 });
+    BATCH(f, 0, W("=alice", "back"), { 1, 1 });
+    f->batch_err = GH_ERR_IO;
+    BATCH(f, 0, W("back", "all"), { 1, 1 });
+    f->batch_err = GH_OK;
+    BATCH(f, 1, W("<alice:0:tea"), { 5 });
+    assert_string_equal(f->edges[1].answer, "send c5 back #1;attached c5 #3;");
+}
+
+static void a_dead_edge_leaves_resumable_ones_open(void **state)
+{
+    struct fixture *f = *state;
+
+    f->resume_ms = 2000;
+    BATCH(f, 1, W("+dave"), { 9 });
+    BATCH(f, 0, W("=alice", "+bob"), { 1, 2 });
+    f->told[0] = '\0';
+    gh_client_free(f->edges[0].client);
+    f->edges[0].client = NULL;
+    f->edges[0].peer = NULL;
+    edge_start(f, 0);
+    spin(f, two_left);
+    assert_string_equal(f->told, "close 2 1006;");
+    BATCH(f, 1, W("<alice:0"), { 5 });
+    assert_string_equal(f->told, "");
+}
+
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -387,6 +526,12 @@ int main(void)
         T(a_disconnect_carries_code_and_reason),
         T(a_failed_batch_says_nothing_to_nobody),
         T(an_edge_that_ends_takes_its_connections_along),
+        T(a_session_goes_on_at_another_edge),
+        T(what_it_joined_unheard_is_said_again),
+        T(an_instance_that_is_not_its_home_says_again_what_it_said),
+        T(an_instance_that_forgot_is_told_what_a_session_is_in),
+        T(what_was_never_said_is_not_said_again),
+        T(a_dead_edge_leaves_resumable_ones_open),
     };
     return cmocka_run_group_tests_name("app", tests, NULL, NULL);
 }
