@@ -224,6 +224,7 @@ static void on_answer(void *ctx, enum gh_err err, const void *body)
 {
     struct app_batch *batch = ctx;
     struct app_link *link = batch->link;
+    struct app_lane *lane = batch->lane;
     struct edge *edge = link->links->edge;
     const Gh__AppAnswer *answer = body;
 
@@ -236,7 +237,7 @@ static void on_answer(void *ctx, enum gh_err err, const void *body)
         settle_item(edge, &batch->meta[i], err != GH_OK);
     }
     batch_give(batch);
-    if (err == GH_OK) app_ops_run(edge, link, batch->lane, answer->ops, answer->n_ops);
+    if (err == GH_OK) app_ops_run(edge, link, lane, answer->ops, answer->n_ops);
 }
 
 static void on_push(void *ctx, struct gh_client_peer *peer, uint32_t arm, const void *body)
