@@ -18,6 +18,7 @@ struct address_entry {
     struct hmap_node node;
     struct addr addr;
     uint32_t connections;
+    uint32_t handshakes; /* of them, those under way; counted by who begins and ends them */
     float tokens;
     int64_t filled_ms;
 };

@@ -93,6 +93,7 @@ struct edge_config {
     uint64_t max_head_bytes;
     uint32_t max_headers;
     uint32_t max_handshakes;
+    uint32_t max_handshakes_per_address;
     uint64_t max_message_bytes;
     uint32_t max_fragments;
     uint64_t message_timeout_ms;

@@ -52,6 +52,18 @@ static void conn_free(struct conn *conn)
     free(conn);
 }
 
+static void handshake_begins(struct conn *conn)
+{
+    conn->edge->handshakes++;
+    if (conn->address_entry != NULL) conn->address_entry->handshakes++;
+}
+
+static void handshake_ends(struct conn *conn)
+{
+    conn->edge->handshakes--;
+    if (conn->address_entry != NULL) conn->address_entry->handshakes--;
+}
+
 void conn_accept(struct edge *edge, const struct conn_socket *socket)
 {
     struct conn *conn = calloc(1, sizeof *conn);
@@ -75,7 +87,7 @@ void conn_accept(struct edge *edge, const struct conn_socket *socket)
     conn->opened_ms = edge_now(edge);
     conn->close_due_ms = socket->accepted_ms + (int64_t)edge->config.handshake_timeout_ms;
     gh_request_id(conn->request_id);
-    edge->handshakes++;
+    handshake_begins(conn);
     id = conn->id;
     wsi = transport_adopt(edge->transport, socket->fd, socket->tls, conn);
     /* An adoption that ends at once (the client has gone) may have told conn_on_closed, which has
@@ -83,7 +95,7 @@ void conn_accept(struct edge *edge, const struct conn_socket *socket)
     if (conn_table_find(&edge->conns, id) == NULL) return;
     conn->wsi = wsi;
     if (wsi == NULL) {
-        edge->handshakes--;
+        handshake_ends(conn);
         (*edge->stats.handshakes_failed)++;
         conn_free(conn);
         return;
@@ -117,7 +129,7 @@ void conn_on_closed(void *ctx, void *user)
     struct edge *edge = ctx;
 
     if (conn->state == CONN_HEAD || conn->state == CONN_ADMITTING) {
-        edge->handshakes--;
+        handshake_ends(conn);
         (*edge->stats.handshakes_failed)++;
         handshake_abandon(conn);
     }
@@ -314,7 +326,7 @@ void conn_answer(struct conn *conn, const void *answer, size_t len)
 {
     struct edge *edge = conn->edge;
 
-    edge->handshakes--;
+    handshake_ends(conn);
     handshake_abandon(conn);
     if (outbox_bytes(&conn->outbox, &edge->pool, answer, len, len) != GH_OK) {
         conn->state = CONN_LINGER;
@@ -370,7 +382,7 @@ void conn_open(struct conn *conn)
     struct edge *edge = conn->edge;
     int64_t now = edge_now(edge);
 
-    edge->handshakes--;
+    handshake_ends(conn);
     edge->open++;
     conn->counted = true;
     conn->state = CONN_OPEN;

@@ -20,8 +20,28 @@
 #include <sys/resource.h>
 
 #define SPARE_DESCRIPTORS 224 /* bus, log, spool, admin */
+/* Deadlines acted on in one turn of the loop: when thousands pass at once, those who talk go on. */
+#define FIRED_PER_TURN 8
+#define CUT_PER_TURN   32 /* of sockets that are no connections yet: cheaper */
 
 /* --- one turn of the loop --------------------------------------------------------------------- */
+
+static void on_behind(uv_idle_t *idle);
+
+static void turn_wheels(struct edge *edge)
+{
+    (void)wheel_turn(&edge->wheel, edge_now(edge), FIRED_PER_TURN);
+    (void)wheel_turn(&edge->preface_wheel, edge_now(edge), CUT_PER_TURN);
+    if (wheel_behind(&edge->wheel) || wheel_behind(&edge->preface_wheel))
+        (void)uv_idle_start(&edge->behind, on_behind);
+    else
+        (void)uv_idle_stop(&edge->behind);
+}
+
+static void on_behind(uv_idle_t *idle)
+{
+    turn_wheels(idle->data); /* and the loop does not wait */
+}
 
 /* Before the loop waits: what this turn gathered leaves, in the order in which one makes another.
  */
@@ -55,8 +75,7 @@ static void on_tick(uv_timer_t *timer)
 {
     struct edge *edge = timer->data;
 
-    (void)wheel_turn(&edge->wheel, edge_now(edge));
-    (void)wheel_turn(&edge->preface_wheel, edge_now(edge));
+    turn_wheels(edge);
 }
 
 /* --- start ------------------------------------------------------------------------------------ */
@@ -198,6 +217,8 @@ static void start_handles(struct edge *edge)
     (void)uv_timer_init(edge->loop, &edge->tick);
     edge->tick.data = edge;
     (void)uv_timer_start(&edge->tick, on_tick, WHEEL_TICK_MS, WHEEL_TICK_MS);
+    (void)uv_idle_init(edge->loop, &edge->behind);
+    edge->behind.data = edge;
     edge->handles_made = true;
 }
 
@@ -249,6 +270,7 @@ void edge_free(struct edge *edge)
     if (edge->handles_made) {
         uv_close((uv_handle_t *)&edge->prepare, NULL);
         uv_close((uv_handle_t *)&edge->tick, NULL);
+        uv_close((uv_handle_t *)&edge->behind, NULL);
         (void)uv_run(edge->loop, UV_RUN_NOWAIT); /* they lie in *edge */
     }
     drain_free(edge->drain);

@@ -82,7 +82,8 @@ struct edge {
     uint32_t open;
 
     uv_prepare_t prepare; /* the end of a turn: batches and writes leave */
-    uv_timer_t tick;      /* turns the wheel */
+    uv_timer_t tick;      /* turns the wheels */
+    uv_idle_t behind;     /* runs while more is due than one turn may do */
     bool handles_made;
     bool draining;
 };

@@ -62,11 +62,14 @@ static enum gh_code take_forwarded(struct conn *conn, const char **ret_reason)
     if (result == FORWARDED_NONE) return GH_CODE_OK;
     conn->addr = addr;
     if (ban_table_address(edge->bans, &addr, (uint64_t)gh_clock_wall_ms())) return GH_CODE_BANNED;
+    if (conn->address_entry != NULL) conn->address_entry->handshakes--;
     address_leave(&edge->addresses, conn->address_entry);
     conn->address_entry = NULL;
     switch (
         address_enter(&edge->addresses, &addr, edge_now(edge), &conn->address_entry, &retry_ms)) {
-    case ADDRESS_OK: return GH_CODE_OK;
+    case ADDRESS_OK:
+        if (conn->address_entry != NULL) conn->address_entry->handshakes++;
+        return GH_CODE_OK;
     case ADDRESS_RATE: return GH_CODE_RATE_LIMITED;
     case ADDRESS_FULL: return GH_CODE_FULL;
     }

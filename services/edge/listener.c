@@ -15,10 +15,10 @@
 #include <unistd.h>
 
 #define BACKLOG         4096
-#define ACCEPTS_MAX     256 /* per turn of the loop */
+#define ACCEPTS_MAX     16  /* per turn of the loop: a turn is what a message waits for */
 #define RESERVE         256 /* sockets past max_connections, to say so */
 #define REFUSALS_PER_S  500 /* told over HTTP; more are closed without a word */
-#define ADMITS_PER_TURN 4   /* TLS handshakes begun per turn: each costs most of a millisecond */
+#define ADMITS_PER_TURN 1   /* TLS handshakes begun per turn: each costs half a millisecond */
 #define TLS_HANDSHAKE   0x16
 #define TLS_HEAD        5
 #define TLS_RECORD_MAX  (16384 + 256)
@@ -268,6 +268,11 @@ void listener_admit(struct listener *listener)
         if (i == ADMITS_PER_TURN) { /* the messages of those inside come first */
             (void)uv_idle_start(listener->idle, on_idle);
             return;
+        }
+        if (socket.address_entry != NULL &&
+            socket.address_entry->handshakes >= edge->config.max_handshakes_per_address) {
+            preface_abort(preface); /* as with half-open ones, nobody is there to be told why */
+            continue;
         }
         (void)wait_for(preface, 1);
         preface_drop(preface);

@@ -6,12 +6,14 @@ void wheel_init(struct wheel *wheel, int64_t now_ms, wheel_fn fn, void *ctx)
 {
     memset(wheel, 0, sizeof *wheel);
     wheel->tick = now_ms / WHEEL_TICK_MS;
+    wheel->due_end = &wheel->due;
     wheel->fn = fn;
     wheel->ctx = ctx;
 }
 
-static void unlink_timer(struct wheel_timer *timer)
+static void unlink_timer(struct wheel *wheel, struct wheel_timer *timer)
 {
+    if (wheel->due_end == &timer->next) wheel->due_end = timer->at;
     *timer->at = timer->next;
     if (timer->next != NULL) timer->next->at = timer->at;
     timer->at = NULL;
@@ -33,7 +35,7 @@ void wheel_set(struct wheel *wheel, struct wheel_timer *timer, int64_t due_ms)
 
     if (tick <= wheel->tick) tick = wheel->tick + 1;
     if (timer->at != NULL)
-        unlink_timer(timer);
+        unlink_timer(wheel, timer);
     else
         wheel->count++;
     timer->due_ms = due_ms;
@@ -43,7 +45,7 @@ void wheel_set(struct wheel *wheel, struct wheel_timer *timer, int64_t due_ms)
 void wheel_clear(struct wheel *wheel, struct wheel_timer *timer)
 {
     if (timer->at == NULL) return;
-    unlink_timer(timer);
+    unlink_timer(wheel, timer);
     wheel->count--;
 }
 
@@ -52,31 +54,24 @@ bool wheel_is_set(const struct wheel_timer *timer)
     return timer->at != NULL;
 }
 
-/* The slot's list is moved aside first: what a callback sets again is for later, and what it clears
- * leaves the list aside through its `at`. */
-static size_t turn_slot(struct wheel *wheel, struct wheel_timer **slot, int64_t now_ms)
+/* Moves what is due behind what waits already; what belongs to a later round stays. */
+static void gather(struct wheel *wheel, struct wheel_timer **slot, int64_t now_ms)
 {
-    struct wheel_timer *aside = *slot;
-    size_t fired = 0;
+    struct wheel_timer *timer = *slot;
 
-    *slot = NULL;
-    if (aside != NULL) aside->at = &aside;
-    while (aside != NULL) {
-        struct wheel_timer *timer = aside;
+    while (timer != NULL) {
+        struct wheel_timer *next = timer->next;
 
-        unlink_timer(timer);
-        if (timer->due_ms > now_ms) { /* a later round */
-            link_timer(slot, timer);
-            continue;
+        if (timer->due_ms <= now_ms) {
+            unlink_timer(wheel, timer);
+            link_timer(wheel->due_end, timer);
+            wheel->due_end = &timer->next;
         }
-        wheel->count--;
-        fired++;
-        wheel->fn(wheel->ctx, timer, now_ms);
+        timer = next;
     }
-    return fired;
 }
 
-size_t wheel_turn(struct wheel *wheel, int64_t now_ms)
+size_t wheel_turn(struct wheel *wheel, int64_t now_ms, size_t max)
 {
     int64_t to = now_ms / WHEEL_TICK_MS;
     size_t fired = 0;
@@ -85,7 +80,18 @@ size_t wheel_turn(struct wheel *wheel, int64_t now_ms)
     if (to - wheel->tick > WHEEL_SLOTS) wheel->tick = to - WHEEL_SLOTS;
     while (wheel->tick < to) {
         wheel->tick++;
-        fired += turn_slot(wheel, &wheel->slots[(uint64_t)wheel->tick % WHEEL_SLOTS], now_ms);
+        gather(wheel, &wheel->slots[(uint64_t)wheel->tick % WHEEL_SLOTS], now_ms);
+    }
+    for (; wheel->due != NULL && fired < max; fired++) {
+        struct wheel_timer *timer = wheel->due;
+
+        wheel_clear(wheel, timer);
+        wheel->fn(wheel->ctx, timer, now_ms);
     }
     return fired;
+}
+
+bool wheel_behind(const struct wheel *wheel)
+{
+    return wheel->due != NULL;
 }

@@ -4,8 +4,9 @@
  * A hashed timer wheel (Varghese and Lauck 1987, scheme 6): WHEEL_SLOTS lists, one turned to per
  * tick; a timer further away than one round stays in its slot until its round comes. Setting and
  * clearing are O(1). A timer fires at the first wheel_turn() whose now_ms is at or past its
- * deadline, at most one tick late. Pure: the caller brings the clock (monotonic milliseconds).
- * Callbacks may set and clear any timer, their own too. Single-threaded.
+ * deadline, at most one tick late, or later where more fall due together than one call may fire:
+ * the rest waits in order for the next call. Pure: the caller brings the clock (monotonic
+ * milliseconds). Callbacks may set and clear any timer, their own too. Single-threaded.
  */
 #ifndef EDGE_WHEEL_H
 #define EDGE_WHEEL_H
@@ -29,7 +30,8 @@ typedef void (*wheel_fn)(void *ctx, struct wheel_timer *timer, int64_t now_ms);
 
 struct wheel {
     struct wheel_timer *slots[WHEEL_SLOTS];
-    int64_t tick; /* the last one that was turned to */
+    struct wheel_timer *due, **due_end; /* slots turned to, still to be fired */
+    int64_t tick;                       /* the last one that was turned to */
     size_t count;
     wheel_fn fn;
     void *ctx;
@@ -40,7 +42,9 @@ void wheel_init(struct wheel *wheel, int64_t now_ms, wheel_fn fn, void *ctx);
 void wheel_set(struct wheel *wheel, struct wheel_timer *timer, int64_t due_ms);
 void wheel_clear(struct wheel *wheel, struct wheel_timer *timer); /* unset is a no-op */
 bool wheel_is_set(const struct wheel_timer *timer);
-/* Fires what is due; returns how many. A clock that stands still or goes back fires nothing. */
-size_t wheel_turn(struct wheel *wheel, int64_t now_ms);
+/* Fires what is due, at most max; returns how many. A clock that stands still or goes back makes
+ * nothing due. */
+size_t wheel_turn(struct wheel *wheel, int64_t now_ms, size_t max);
+bool wheel_behind(const struct wheel *wheel); /* some that are due were left for the next turn */
 
 #endif

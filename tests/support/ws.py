@@ -33,8 +33,18 @@ class Closed(Exception):
         self.code, self.reason = code, reason
 
 
-def raw(address, tls=True, source=None, timeout=TIMEOUT_S):
-    sock = socket.create_connection(address, timeout, source_address=source and (source, 0))
+def raw(address, tls=True, source=None, timeout=TIMEOUT_S, receive_buffer=None):
+    sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
+    sock.settimeout(timeout)
+    if receive_buffer is not None:  # before the window is told
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    if source:
+        sock.bind((source, 0))
+    try:
+        sock.connect(address)
+    except BaseException:
+        sock.close()
+        raise
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if not tls:
         return sock
@@ -112,8 +122,8 @@ class Client:
 
     @classmethod
     def connect(cls, address, path="/ws", token=None, tls=True, source=None, headers=(), host="localhost",
-                welcome=True, subprotocol_token=None, timeout=TIMEOUT_S):
-        sock = raw(address, tls, source, timeout)
+                welcome=True, subprotocol_token=None, timeout=TIMEOUT_S, receive_buffer=None):
+        sock = raw(address, tls, source, timeout, receive_buffer)
         try:
             key = base64.b64encode(os.urandom(16)).decode()
             headers = list(headers)

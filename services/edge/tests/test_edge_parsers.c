@@ -471,18 +471,61 @@ static void wheel_fires(void **state)
     wheel_set(&wheel, &a, 100);
     wheel_set(&wheel, &b, 1000);
     wheel_set(&wheel, &far, 200000); /* three rounds away */
-    assert_int_equal(wheel_turn(&wheel, 99), 0);
-    assert_int_equal(wheel_turn(&wheel, 192), 1);
+    assert_int_equal(wheel_turn(&wheel, 99, 100), 0);
+    assert_int_equal(wheel_turn(&wheel, 192, 100), 1);
     assert_ptr_equal(fired[0], &a);
     wheel_set(&wheel, &b, 5000); /* moved */
-    assert_int_equal(wheel_turn(&wheel, 2000), 0);
+    assert_int_equal(wheel_turn(&wheel, 2000, 100), 0);
     wheel_clear(&wheel, &b);
-    assert_int_equal(wheel_turn(&wheel, 199999), 0);
-    assert_int_equal(wheel_turn(&wheel, 200064), 1);
+    assert_int_equal(wheel_turn(&wheel, 199999, 100), 0);
+    assert_int_equal(wheel_turn(&wheel, 200064, 100), 1);
     assert_int_equal(wheel.count, 0);
-    wheel_set(&wheel, &a, 0);                        /* long past */
-    assert_int_equal(wheel_turn(&wheel, 200064), 0); /* the clock stands still */
-    assert_int_equal(wheel_turn(&wheel, 200128), 1);
+    wheel_set(&wheel, &a, 0);                             /* long past */
+    assert_int_equal(wheel_turn(&wheel, 200064, 100), 0); /* the clock stands still */
+    assert_int_equal(wheel_turn(&wheel, 200128, 100), 1);
+}
+
+static struct wheel_timer crowd[10];
+static size_t crowd_fired;
+
+/* The fourth takes the second away, and sets itself anew. */
+static void on_crowd(void *ctx, struct wheel_timer *timer, int64_t now_ms)
+{
+    crowd_fired++;
+    if (timer != &crowd[3]) return;
+    wheel_clear(ctx, &crowd[1]);
+    wheel_set(ctx, timer, now_ms);
+}
+
+static void wheel_fires_no_more_than_asked(void **state)
+{
+    struct wheel wheel;
+
+    (void)state;
+    wheel_init(&wheel, 0, on_crowd, &wheel);
+    for (size_t i = 0; i < COUNT(crowd); i++)
+        wheel_set(&wheel, &crowd[i], 100 + (i % 2 ? 200 : 0));
+    assert_int_equal(wheel_turn(&wheel, 128, 3), 3);
+    assert_true(wheel_behind(&wheel));
+    assert_int_equal(wheel_turn(&wheel, 128, 3), 2); /* the even ones are done */
+    assert_false(wheel_behind(&wheel));
+    wheel_set(&wheel, &crowd[0], 310);
+    assert_int_equal(wheel_turn(&wheel, 320, 1), 1);
+    assert_int_equal(wheel_turn(&wheel, 320, 100), 4); /* 9, 7, 5, 3 */
+    assert_false(wheel_behind(&wheel));
+    assert_int_equal(crowd_fired, 10);
+    assert_int_equal(wheel.count, 1);
+    wheel_clear(&wheel, &crowd[3]);
+    for (size_t i = 0; i < COUNT(crowd);
+         i++) /* cleared from the end of what is due, and set again */
+        wheel_set(&wheel, &crowd[i], 400);
+    assert_int_equal(wheel_turn(&wheel, 448, 1), 1);
+    for (size_t i = 0; i < COUNT(crowd); i++)
+        wheel_clear(&wheel, &crowd[i]);
+    assert_false(wheel_behind(&wheel));
+    wheel_set(&wheel, &crowd[1], 500);
+    assert_int_equal(wheel_turn(&wheel, 512, 9), 1);
+    assert_int_equal(wheel.count, 0);
 }
 
 static void refusals(void **state)
@@ -514,13 +557,21 @@ static void refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(head_judges),         cmocka_unit_test(head_caps),
-        cmocka_unit_test(proxy_headers),       cmocka_unit_test(cidr_blocks),
-        cmocka_unit_test(forwarded_headers),   cmocka_unit_test(bans),
-        cmocka_unit_test(frames_cut_anywhere), cmocka_unit_test(frame_heads),
-        cmocka_unit_test(text_in_pieces),      cmocka_unit_test(jwt_forms),
-        cmocka_unit_test(query_tokens),        cmocka_unit_test(leases),
-        cmocka_unit_test(wheel_fires),         cmocka_unit_test(refusals),
+        cmocka_unit_test(head_judges),
+        cmocka_unit_test(head_caps),
+        cmocka_unit_test(proxy_headers),
+        cmocka_unit_test(cidr_blocks),
+        cmocka_unit_test(forwarded_headers),
+        cmocka_unit_test(bans),
+        cmocka_unit_test(frames_cut_anywhere),
+        cmocka_unit_test(frame_heads),
+        cmocka_unit_test(text_in_pieces),
+        cmocka_unit_test(jwt_forms),
+        cmocka_unit_test(query_tokens),
+        cmocka_unit_test(leases),
+        cmocka_unit_test(wheel_fires),
+        cmocka_unit_test(wheel_fires_no_more_than_asked),
+        cmocka_unit_test(refusals),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

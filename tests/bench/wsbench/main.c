@@ -1,17 +1,24 @@
 /*
- * wsbench - a closed-loop WebSocket load generator. Loopback only.
+ * wsbench - a WebSocket load generator. Loopback only.
  *
  *   wsbench [options] PORT PATH
- *     -M MODE  load       -w messages in flight on each of -c connections, each answer sends the
- * next idle       opens -c connections, prints {"open":N}, holds them until standard input ends,
- * then prints how many lived handshake  -c loops of connect, upgrade (and -g), close -c N
- * connections (1)     -w N  in flight (1)     -t S  measured seconds (5)    -u S warm-up (1) -S TLS
- * (the certificate is not checked)        -B N  source addresses 127.0.0.1..N -T FILE  bearer
- * tokens, one a line, in turn       -H LINE  extra head line, repeatable -g WORD  the server speaks
- * first: wait for a message holding WORD; its "csrfToken" is %CSRF% -j TEXT  send once after that,
- * and wait for an answer that holds -J WORD before the load -m TEXT  the message; %SEQ% %TS% %CSRF%
- * %CONN% are filled in -x WORD  only a message holding WORD is an answer (with its %SEQ% checked
- * when -m has one) -e WORD  a message holding WORD is a refusal
+ *     -M load       -w messages in flight on each of -c connections, each answer sends the next
+ *     -M idle       opens -c connections, prints {"open":N}, holds them until standard input ends,
+ *                   then prints how many lived
+ *     -M handshake  -c loops of connect, upgrade (and -g), close
+ *     -M steady     one message in -i milliseconds on each of -c connections; prints {"open":N},
+ *                   then for each line on standard input what came since the last one
+ *     -c N  connections (1)             -w N  in flight (1)
+ *     -t S  measured seconds (5)        -u S  warm-up (1)
+ *     -S    TLS, the certificate is not checked
+ *     -B N  source addresses 127.0.0.1..N
+ *     -T FILE  bearer tokens, one a line, in turn
+ *     -H LINE  extra head line, repeatable
+ *     -g WORD  the server speaks first: wait for a message holding WORD; its "csrfToken" is %CSRF%
+ *     -j TEXT  send once after that, and wait for an answer that holds -J WORD before the load
+ *     -m TEXT  the message; %SEQ% %TS% %CSRF% %CONN% are filled in
+ *     -x WORD  only a message holding WORD is an answer (with its %SEQ% checked when -m has one)
+ *     -e WORD  a message holding WORD is a refusal
  *
  * The answers to one connection come in the order of its messages; a message's %SEQ% is looked for
  * in its answer, and any other is counted in `wrong`. Standard output: a line {"window":"begin"}
@@ -49,6 +56,7 @@ struct client {
     struct flight *flights; /* ring of `window` */
     unsigned head, count;
     uint64_t seq;
+    uint64_t due_ns; /* steady: when the next message leaves, if the last is answered by then */
 };
 
 struct piece { /* the message, cut at its variables: text, then what follows it */
@@ -59,7 +67,7 @@ struct piece { /* the message, cut at its variables: text, then what follows it 
 
 static struct {
     const char *mode, *gate, *join, *join_gate, *answer, *refusal;
-    unsigned connections, window;
+    unsigned connections, window, interval_ms;
     double seconds, warm;
     struct conn_target target;
     char **tokens;
@@ -69,6 +77,7 @@ static struct {
 } opt = { .mode = "load",
           .connections = 1,
           .window = 1,
+          .interval_ms = 200,
           .seconds = 5,
           .warm = 1,
           .target = { .host = "127.0.0.1", .headers = "" } };
@@ -249,7 +258,7 @@ static void on_message(struct conn *conn, const unsigned char *data, size_t len)
             hist_add(&hist, conn_now_ns() - flight->sent_ns);
         }
     }
-    send_next(client);
+    if (strcmp(opt.mode, "load") == 0) send_next(client);
 }
 
 static const struct conn_events events = { on_open, on_message };
@@ -336,6 +345,63 @@ static void hold(void)
     }
 }
 
+static void print_result(double setup_s, double seconds, unsigned live)
+{
+    printf("{\"connections\":%u,\"live\":%u,\"setup_s\":%.3f,\"seconds\":%.3f,\"failed\":%llu,"
+           "\"lost\":%llu,\"sent\":%llu,\"answered\":%llu,\"refused\":%llu,\"wrong\":%llu,"
+           "\"msgs_per_s\":%.0f,\"handshakes\":%llu,\"handshakes_per_s\":%.0f,\"mean_us\":%.1f,"
+           "\"p50_us\":%.1f,\"p90_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,\"http_status\":%d,"
+           "\"close_code\":%d}\n",
+           opt.connections, live, setup_s, seconds, (unsigned long long)failed,
+           (unsigned long long)lost, (unsigned long long)sent, (unsigned long long)answered,
+           (unsigned long long)refused, (unsigned long long)wrong, (double)answered / seconds,
+           (unsigned long long)handshakes, (double)handshakes / seconds, hist_mean_us(&hist),
+           hist_quantile_us(&hist, 0.5), hist_quantile_us(&hist, 0.9),
+           hist_quantile_us(&hist, 0.99), (double)hist.max_ns / 1000.0, first_status, first_close);
+    fflush(stdout);
+}
+
+static void send_due(uint64_t now_ns)
+{
+    uint64_t interval_ns = (uint64_t)opt.interval_ms * 1000000u;
+
+    for (unsigned i = 0; i < opt.connections; i++) {
+        struct client *client = &clients[i];
+
+        if (client->conn.state != CONN_OPEN || client->count > 0 || now_ns < client->due_ns)
+            continue;
+        client->due_ns += interval_ns;
+        if (client->due_ns < now_ns) client->due_ns = now_ns + interval_ns;
+        send_next(client);
+        if (!conn_flush(&client->conn, &opt.target)) end(client);
+    }
+}
+
+/* Evenly spread over the interval, so that the generator never has two to send at once. */
+static void steady(double setup_s)
+{
+    struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
+    uint64_t begin = conn_now_ns();
+    char byte;
+
+    printf("{\"open\":%u}\n", running);
+    fflush(stdout);
+    measuring = true;
+    for (unsigned i = 0; i < opt.connections; i++)
+        clients[i].due_ns = begin + (uint64_t)opt.interval_ms * 1000000u * i / opt.connections;
+    for (;;) {
+        turn(1);
+        send_due(conn_now_ns());
+        if (poll(&in, 1, 0) <= 0) continue;
+        if (read(STDIN_FILENO, &byte, 1) <= 0) return;
+        if (byte != '\n') continue;
+        print_result(setup_s, (double)(conn_now_ns() - begin) / 1e9, running);
+        begin = conn_now_ns();
+        memset(&hist, 0, sizeof hist);
+        sent = answered = refused = wrong = 0;
+    }
+}
+
 static void load_tokens(const char *path)
 {
     FILE *file = fopen(path, "re");
@@ -359,13 +425,14 @@ static void parse(int argc, char **argv)
     static char headers[8192];
     int o;
     cut_message("{\"type\":\"chat\",\"payload\":{\"text\":\"%SEQ%\"}}");
-    while ((o = getopt(argc, argv, "M:c:w:t:u:SB:T:H:g:j:J:m:x:e:")) != -1)
+    while ((o = getopt(argc, argv, "M:c:w:t:u:i:SB:T:H:g:j:J:m:x:e:")) != -1)
         switch (o) {
         case 'M': opt.mode = optarg; break;
         case 'c': opt.connections = (unsigned)strtoul(optarg, NULL, 10); break;
         case 'w': opt.window = (unsigned)strtoul(optarg, NULL, 10); break;
         case 't': opt.seconds = strtod(optarg, NULL); break;
         case 'u': opt.warm = strtod(optarg, NULL); break;
+        case 'i': opt.interval_ms = (unsigned)strtoul(optarg, NULL, 10); break;
         case 'S':
             opt.target.tls = SSL_CTX_new(TLS_client_method());
             if (opt.target.tls == NULL) die("no TLS");
@@ -393,8 +460,9 @@ static void parse(int argc, char **argv)
     opt.target.port = (uint16_t)strtoul(argv[optind], NULL, 10);
     opt.target.path = argv[optind + 1];
     if (strcmp(opt.mode, "load") != 0 && strcmp(opt.mode, "idle") != 0 &&
-        strcmp(opt.mode, "handshake") != 0)
-        die("-M is load, idle or handshake");
+        strcmp(opt.mode, "handshake") != 0 && strcmp(opt.mode, "steady") != 0)
+        die("-M is load, idle, handshake or steady");
+    if (opt.interval_ms == 0) die("-i is at least 1");
 }
 
 int main(int argc, char **argv)
@@ -425,6 +493,8 @@ int main(int argc, char **argv)
     double setup_s = (double)(conn_now_ns() - t0) / 1e9, seconds = opt.seconds;
     if (strcmp(opt.mode, "idle") == 0) {
         hold();
+    } else if (strcmp(opt.mode, "steady") == 0) {
+        steady(setup_s);
     } else {
         run_for(opt.warm);
         say("{\"window\":\"begin\"}");
@@ -440,16 +510,6 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < opt.connections; i++)
         conn_close(&clients[i].conn, true);
 
-    printf("{\"connections\":%u,\"live\":%u,\"setup_s\":%.3f,\"seconds\":%.3f,\"failed\":%llu,"
-           "\"lost\":%llu,\"sent\":%llu,\"answered\":%llu,\"refused\":%llu,\"wrong\":%llu,"
-           "\"msgs_per_s\":%.0f,\"handshakes\":%llu,\"handshakes_per_s\":%.0f,\"mean_us\":%.1f,"
-           "\"p50_us\":%.1f,\"p90_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,\"http_status\":%d,"
-           "\"close_code\":%d}\n",
-           opt.connections, live, setup_s, seconds, (unsigned long long)failed,
-           (unsigned long long)lost, (unsigned long long)sent, (unsigned long long)answered,
-           (unsigned long long)refused, (unsigned long long)wrong, (double)answered / seconds,
-           (unsigned long long)handshakes, (double)handshakes / seconds, hist_mean_us(&hist),
-           hist_quantile_us(&hist, 0.5), hist_quantile_us(&hist, 0.9),
-           hist_quantile_us(&hist, 0.99), (double)hist.max_ns / 1000.0, first_status, first_close);
+    print_result(setup_s, seconds, live);
     return failed > 0 || lost > 0 || wrong > 0;
 }
