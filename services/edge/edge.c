@@ -125,18 +125,14 @@ static enum gh_err make_transport(struct edge *edge)
     return err;
 }
 
-static enum gh_err make_pmd(struct edge *edge)
+enum gh_err edge_pmd_new(const struct edge_config *config, struct pmd **ret_pmd)
 {
-    const struct edge_compression *compression = &edge->config.compression;
-    const struct pmd_config config = { .max_bytes = edge->config.max_message_bytes,
-                                       .max_ratio = compression->max_ratio,
-                                       .level = compression->level,
-                                       .min_bytes = compression->min_bytes };
-    const struct route *routes = edge->config.route_items.items;
+    const struct pmd_config pmd = { .max_bytes = config->max_message_bytes,
+                                    .max_ratio = config->compression.max_ratio,
+                                    .level = config->compression.level,
+                                    .min_bytes = config->compression.min_bytes };
 
-    for (size_t i = 0; i < edge->config.route_items.count; i++)
-        if (routes[i].compression != PMD_OFF) return pmd_new(&config, &edge->pmd);
-    return GH_OK;
+    return pmd_new(&pmd, ret_pmd);
 }
 
 static enum gh_err make_tables(struct edge *edge)
@@ -151,7 +147,7 @@ static enum gh_err make_tables(struct edge *edge)
         err = address_table_init(&edge->http_addresses, config->http.requests_per_s,
                                  config->http.requests_burst, UINT32_MAX);
     if (err == GH_OK) err = ban_table_new(&edge->bans);
-    if (err == GH_OK) err = make_pmd(edge);
+    if (err == GH_OK) err = edge_pmd_new(config, &edge->pmd);
     if (err == GH_OK) err = directory_init(&edge->directory);
     edge->routes.routes = config->route_items.items;
     edge->routes.count = config->route_items.count;

@@ -57,7 +57,7 @@ struct edge {
     struct wheel wheel;         /* of connections */
     struct wheel preface_wheel; /* of sockets that are none yet */
     struct outbox_pool pool;
-    struct pmd *pmd;    /* NULL: no route compresses */
+    struct pmd *pmd;    /* of all connections that compress */
     struct conn *dirty; /* connections with something to write */
     struct stats stats;
 
@@ -91,6 +91,8 @@ struct edge {
 /* Errors are reported on the log. *ret_edge is set even on failure, for edge_free. */
 GH_NODISCARD enum gh_err edge_new(struct gh_service *service, struct edge **ret_edge);
 void edge_free(struct edge *edge);
+/* What a configuration says of compression. Errors: GH_ERR_NOMEM. */
+GH_NODISCARD enum gh_err edge_pmd_new(const struct edge_config *config, struct pmd **ret_pmd);
 
 static inline int64_t edge_now(const struct edge *edge)
 {

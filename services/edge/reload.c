@@ -107,13 +107,16 @@ void reload_all(void *ctx)
     struct edge *edge = ctx;
     struct gh_config *file = NULL;
     struct edge_config next = { 0 };
+    struct pmd *pmd = NULL;
     enum gh_err err =
         gh_config_load(gh_config_path(gh_service_config(edge->service)), edge->instance, &file);
 
     if (err == GH_OK) err = edge_config_load(file, &next);
     if (err == GH_OK) err = check_fixed(file, edge, &next);
+    if (err == GH_OK) err = edge_pmd_new(&next, &pmd);
     if (err == GH_OK && edge->tls != NULL) err = tls_reload(edge->tls, &next.tls);
     if (err != GH_OK) {
+        pmd_free(pmd);
         gh_config_free(file);
         gh_log(GH_LOG_ERROR, "reload_refused",
                "error=\"%s\" next=\"the configuration and the certificates in use stay\"",
@@ -122,6 +125,8 @@ void reload_all(void *ctx)
         return;
     }
     take_config(edge, &next);
+    pmd_free(edge->pmd); /* holds nothing of a connection between two messages */
+    edge->pmd = pmd;
     gh_config_free(edge->reloaded);
     edge->reloaded = file;
     gh_log(GH_LOG_INFO, "reloaded", "connections=%u", edge->open);

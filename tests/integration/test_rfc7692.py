@@ -5,12 +5,13 @@ deflates with zlib by itself and inflates what comes with no more window than wa
 
 import json
 import shutil
+import signal
 import struct
 import zlib
 
 import pytest
 from support import ws
-from support.gatehouse import ROOT, Suite
+from support.gatehouse import ROOT, Suite, wait_until
 from test_rfc6455 import INVALID, VALID, expect_ack, expect_alive, expect_fail, message
 
 CAP = 65536
@@ -499,3 +500,25 @@ def test_a_bomb_is_in_the_audit_log_with_its_reason(suite):
     record = suite.wait_audit("connection.ended", request_id=request_id)
     assert record["code"] == "message_too_large" and record["fields"]["reason"] == "inflates past the cap"
     assert record["fields"]["close_code"] == "1009"
+
+
+def test_compression_is_turned_on_and_off_by_a_reload(suite):
+    """What was agreed on with a connection holds as long as it; the caps are the new ones at once."""
+    edge = suite["edge-1"]
+    with offer(suite, "permessage-deflate") as before:
+        seen = edge.log().count("event=reloaded")
+        suite.write_config({**CONFIG, "routes": [route("/ws", "main", "on"), route("/zip", "zip", "off"),
+                                                 route("/past", "past", "off")],
+                            "edge": {**CONFIG["edge"], "max_message_bytes": "8KiB"}})
+        edge.popen.send_signal(signal.SIGHUP)
+        wait_until("the edge has reloaded", lambda: edge.log().count("event=reloaded") > seen)
+        with offer(suite, "permessage-deflate", "/ws") as client:
+            assert client.answer["sec-websocket-extensions"] == BOTH
+            send(client, deflate(message(client)))
+            expect_ack(client)
+        with offer(suite, "permessage-deflate") as client:
+            assert "sec-websocket-extensions" not in client.answer
+        send(before, deflate(noise(8192).encode()))
+        expect_error(before, "bad_json")
+        send(before, deflate(noise(8193).encode()))
+        expect_fail(before, 1009)
