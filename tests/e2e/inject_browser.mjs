@@ -1,11 +1,15 @@
 // Puts texts into pages of a real Chromium and tells which of them did anything.
 //
-//   node inject_browser.mjs CASES.json OUT.json BATCH
+//   node inject_browser.mjs JOBS.json OUT.json
 //
-// CASES: [{ "html": text put between tags, or null, "attr": text put between double quotes, or null }]
-// OUT:   [{ "fired": ["alert", "request ...", ...], "names": {"img": ["src"], ...}, "markup": "...", "whole": true }]
+// JOBS:  { name: { "batch": 40, "cases": [{ "html": text put between tags, or null,
+//                                            "attr": text put in attributes, between either quote, or null }] } }
+// OUT:   { name: [{ "fired": ["alert", "request ...", ...], "names": {"img": ["src"], ...}, "markup": "...", "whole": true }] }
 //
-// BATCH cases share a document (1: each has its own); when one of them does something, each is seen
+// A job with "frames": true is told only which of its cases call xss(), OUT: [{ "fired": ["xss"] }, ...]: each
+// stands in a frame of its own, which is quick where many do run.
+//
+// One browser for all. `batch` cases share a document (1: each has its own); when one of them does something, each is seen
 // again alone, so that it is told which. In the document the text stands in the served page (the parser's
 // way, in which scripts run), is set by innerHTML, and is read back and set again (mutations). Then
 // every element gets every event that could wake a handler. Nothing leaves the browser: all but
@@ -15,8 +19,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chromium } from 'playwright-core'
 
-const [casesFile, outFile, batch] = process.argv.slice(2)
-const cases = JSON.parse(readFileSync(casesFile))
+const [jobsFile, outFile] = process.argv.slice(2)
+const jobs = JSON.parse(readFileSync(jobsFile))
 const profile = mkdtempSync(join(tmpdir(), 'gh-chromium-'))
 const HOME = 'https://page.test/'
 const MARK = 'ran by itself: '
@@ -26,7 +30,7 @@ const PAGES = 3
 const trap = (mark) => {
   const say = console.log.bind(console)
   // (Not eval, which the driver itself needs: what is evaluated is caught at what it calls.)
-  for (const name of ['alert', 'prompt', 'confirm', 'print', 'open', 'fetch'])
+  for (const name of ['alert', 'prompt', 'confirm', 'print', 'open', 'fetch', 'xss'])
     globalThis[name] = () => say(mark + name)
   const write = document.write.bind(document)
   document.write = (...args) => (say(mark + 'document.write'), write(...args))
@@ -39,13 +43,15 @@ const trap = (mark) => {
   })
 }
 
+const inAttributes = (attr) => `<p title="${attr}">x</p><input value="${attr}"><i title='${attr}'>x</i>`
+
 // Sets the texts again in both ways, wakes everything, gives what stands there.
-const provoke = async ({ cases, mark }) => {
-  const seen = cases.map(({ html, attr }, i) => {
+const provoke = async ({ texts, mark }) => {
+  const seen = texts.map((html, i) => {
     const served = document.querySelector(`body > gh-served[data-case="${i}"]`)
     const set = document.body.appendChild(document.createElement('div'))
     const again = document.body.appendChild(document.createElement('div'))
-    set.innerHTML = html ?? `<p title="${attr}">x</p><input value="${attr}">`
+    set.innerHTML = html
     const names = {}
     const markup = set.innerHTML
     again.innerHTML = markup
@@ -109,13 +115,13 @@ async function newPage(state = {}) {
 
 // One document with all of the cases. A page in which something happened is not used again.
 async function judge(state, some) {
-  const inside = some.map(({ html, attr }, i) =>
-    `<gh-served data-case="${i}">${html ?? `<p title="${attr}">x</p><input value="${attr}">`}</gh-served><hr>`)
+  const texts = some.map(({ html, attr }) => html ?? inAttributes(attr))
+  const inside = texts.map((html, i) => `<gh-served data-case="${i}">${html}</gh-served><hr>`)
   state.body = `<!doctype html><link rel=icon href=data:,><title>page</title><body>${inside.join('')}`
   let seen = some.map(() => ({}))
   try {
     await state.page.goto(HOME, { waitUntil: 'domcontentloaded', timeout: 30000 })
-    seen = await state.page.evaluate(provoke, { cases: some, mark: MARK })
+    seen = await state.page.evaluate(provoke, { texts, mark: MARK })
     // What was started has had its turn by now: one more round trip through the page's loop.
     await state.page.evaluate(() => new Promise((r) => setTimeout(r)))
   } catch (error) {
@@ -135,20 +141,62 @@ async function judge(state, some) {
   return seen.map((s) => ({ fired, ...s }))
 }
 
-const out = new Array(cases.length)
-const size = Number(batch)
-let next = 0
-try {
+// In a frame, its elements hovered, focused and clicked.
+const poke = () => {
+  for (const at of document.querySelectorAll('body *')) {
+    for (const kind of ['mouseover', 'mouseenter', 'focus', 'click'])
+      at.dispatchEvent(new MouseEvent(kind, { bubbles: true, cancelable: true }))
+    at.focus?.()
+  }
+}
+
+async function inFrames({ batch, cases }) {
+  const ran = new Set()
+  for (let from = 0; from < cases.length; from += batch) {
+    const page = await context.newPage()
+    await page.exposeFunction('note', (index) => ran.add(index))
+    await page.route('**', (route) => route.request().url() === HOME
+      ? route.fulfill({ contentType: 'text/html', body: '<!doctype html><body></body>' }) : route.abort())
+    await page.goto(HOME)
+    const frames = cases.slice(from, from + batch).map(({ html, attr }, i) =>
+      `<script>window.xss=()=>top.note(${from + i});window.alert=xss</script>${html ?? inAttributes(attr)}`)
+    await page.evaluate(async (sources) => Promise.all(sources.map((source) => new Promise((loaded) => {
+      const at = document.createElement('iframe')
+      at.onload = loaded
+      at.srcdoc = source
+      document.body.append(at)
+      setTimeout(loaded, 5000) // one that navigates away in time may never say so
+    }))), frames)
+    await page.waitForTimeout(200)
+    for (const child of page.frames().slice(1))
+      await child.evaluate(poke).catch(() => {}) // it left: what it did is noted
+    await page.waitForTimeout(200)
+    await page.close()
+  }
+  return cases.map((_, i) => ({ fired: ran.has(i) ? ['xss'] : [] }))
+}
+
+async function work({ batch, cases, frames }) {
+  if (frames) return inFrames({ batch, cases })
+  const out = new Array(cases.length)
+  let next = 0
   await Promise.all(Array.from({ length: PAGES }, async () => {
     const state = await newPage()
     while (next < cases.length) {
       const at = next
-      next += size
-      for (const [i, saw] of (await judge(state, cases.slice(at, at + size))).entries()) out[at + i] = saw
+      next += batch
+      for (const [i, saw] of (await judge(state, cases.slice(at, at + batch))).entries()) out[at + i] = saw
     }
+    await state.page.close()
   }))
+  return out
+}
+
+try {
+  const out = {}
+  for (const [name, job] of Object.entries(jobs)) out[name] = await work(job)
   writeFileSync(outFile, JSON.stringify(out))
-  console.log(JSON.stringify({ cases: out.length }))
+  console.log(JSON.stringify({ cases: Object.values(out).flat().length }))
 } finally {
   await context.close()
   rmSync(profile, { recursive: true, force: true })

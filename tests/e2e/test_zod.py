@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 from nodes import HERE
-from test_sanitized import BUILD
+from offline import BUILD
 
 MODULES = [HERE, HERE.parent / "bench" / "peers"]
 GOOD = {"id": "7f2c1b52-6a3f-4d6e-9c0e-0a5b6c7d8e9f", "kind": "buy", "count": 3, "contact": "a@example.org"}
