@@ -14,6 +14,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -95,6 +96,25 @@ def running(argv, port=None, **more):
             process.wait()
 
 
+@contextlib.contextmanager
+def nginx(backend, certificate=None):
+    """(port, process) of an nginx in front of a port; with (cert, key) over TLS, 1.2 and 1.3 as ours."""
+    port = gatehouse.free_port()
+    lines = ""
+    if certificate:
+        lines = ("ssl_certificate {}; ssl_certificate_key {}; ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache off; "
+                 "ssl_ecdh_curve X25519:prime256v1:secp384r1;").format(*certificate)
+    text = (PEERS / "nginx.conf.in").read_text()
+    with tempfile.TemporaryDirectory(prefix="gh-nginx-") as folder:
+        for name, value in (("DIR", folder), ("USER", "user root;" if os.getuid() == 0 else ""), ("PORT", str(port)),
+                            ("BACKEND", str(backend)), ("SSL", " ssl" if certificate else ""), ("CERTIFICATE", lines)):
+            text = text.replace(f"@{name}@", value)
+        conf = pathlib.Path(folder, "nginx.conf")
+        conf.write_text(text)
+        with running(["nginx", "-e", "stderr", "-p", folder, "-c", conf], port) as process:
+            yield port, process
+
+
 class Bench:
     def __init__(self, build, seconds=5.0, warm=1.0, quick=False):
         self.build, self.seconds, self.warm, self.quick = pathlib.Path(build), seconds, warm, quick
@@ -129,6 +149,21 @@ class Bench:
             result["cpu_us_by"] = {n: (after[n] - before[n]) * 1e6 / unit for n in named}
             result["cpu_us_per_msg"] = sum(result["cpu_us_by"].values())
         return result
+
+    def idle(self, pid, port, path, count, *args):
+        """(bytes by which the process grew for each of count idle connections, seconds to open them all)."""
+        argv = [self.tool("wsbench"), "-M", "idle", "-c", count, "-B", 100, *args, port, path]
+        before = resident_bytes(pid)
+        process = subprocess.Popen([str(a) for a in argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        opened = json.loads(process.stdout.readline())["open"]
+        assert opened == count, f"only {opened} of {count} connections opened"
+        time.sleep(2)  # heartbeats and timers run once over them
+        after = resident_bytes(pid)
+        process.stdin.close()
+        result = json.loads(process.stdout.readline())
+        process.wait()
+        assert result["live"] == count, f"only {result['live']} of {count} were still open: {result}"
+        return (after - before) / count, result["setup_s"]
 
     def check(self, name, ok, seen):
         """Something the bench holds the suite to; a failed one makes scripts/bench fail."""

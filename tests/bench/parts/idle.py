@@ -1,14 +1,11 @@
 """Memory of idle connections: how much one edge grows by 20,000 of them, plain and over TLS; by fewer
 where a process may not have as many files open, which is said."""
 
-import json
 import resource
-import subprocess
-import time
 
-from bench import resident_bytes, table
+from bench import table
 
-COUNT, TLS_COUNT, ADDRESSES, USERS = 20000, 5000, 100, 40
+COUNT, TLS_COUNT, USERS = 20000, 5000, 40
 LIMIT_BYTES = 12 * 1024
 RESERVED_FILES = 256  # of the edge, for all else than clients
 CONFIG = {
@@ -20,22 +17,8 @@ CONFIG = {
 
 
 def grow(bench, suite, count, *extra):
-    """(bytes per connection of the edge, seconds to open them all)."""
-    edge = suite.processes["edge-1"].pid
-    tokens = bench.token_file(suite, USERS)
-    argv = [bench.tool("wsbench"), "-M", "idle", "-c", count, "-B", ADDRESSES, "-T", tokens,
-            "-g", '"welcome"', *extra, suite.port, "/ws"]
-    before = resident_bytes(edge)
-    process = subprocess.Popen([str(a) for a in argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    opened = json.loads(process.stdout.readline())["open"]
-    assert opened == count, f"only {opened} of {count} connections opened"
-    time.sleep(2)  # heartbeats and timers run once over them
-    after = resident_bytes(edge)
-    process.stdin.close()
-    result = json.loads(process.stdout.readline())
-    process.wait()
-    assert result["live"] == count, f"only {result['live']} of {count} were still open: {result}"
-    return (after - before) / count, result["setup_s"]
+    return bench.idle(suite.processes["edge-1"].pid, suite.port, "/ws", count, "-T", bench.token_file(suite, USERS),
+                      "-g", '"welcome"', *extra)
 
 
 def run(bench):

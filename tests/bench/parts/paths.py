@@ -7,10 +7,8 @@ application sends it back.
 """
 
 import contextlib
-import os
-import tempfile
 
-from bench import PEERS, gatehouse, median_of, running, table
+from bench import PEERS, gatehouse, median_of, nginx, running, table
 
 CONNECTIONS, WINDOW, MESSAGE_BYTES = 64, 8, 200
 # Limits do their work at rates no client here reaches.
@@ -49,16 +47,8 @@ def suite_target(bench, tls):
 
 @contextlib.contextmanager
 def nginx_target(bench, echo_port, echo_pid=None):
-    port = gatehouse.free_port()
-    with tempfile.TemporaryDirectory(prefix="gh-nginx-") as folder:
-        conf = os.path.join(folder, "nginx.conf")
-        user = "user root;" if os.getuid() == 0 else ""
-        with open(conf, "w", encoding="utf-8") as f:
-            f.write((PEERS / "nginx.conf.in").read_text().replace("@DIR@", folder).replace("@USER@", user)
-                    .replace("@PORT@", str(port)).replace("@BACKEND@", str(echo_port)))
-        with running(["nginx", "-e", "stderr", "-p", folder, "-c", conf], port) as nginx:
-            yield lambda *more, **kw: measure(bench, port, "/", {"nginx": nginx.pid, "echo": echo_pid},
-                                              *more, **kw)
+    with nginx(echo_port) as (port, process):
+        yield lambda *more, **kw: measure(bench, port, "/", {"nginx": process.pid, "echo": echo_pid}, *more, **kw)
 
 
 @contextlib.contextmanager
