@@ -1,6 +1,7 @@
 #include "validator/schema/vscan.h"
 
-#include <hs/hs.h>
+#include "validator/schema/vectorscan.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,9 +129,15 @@ enum gh_err vscan_new(const struct ecma *re, struct vscan **ret_vscan, const cha
     enum gh_err err;
 
     if (vscan == NULL) return GH_ERR_NOMEM;
-    err = vscan_print(re, &text, why, why_size);
-    if (err == GH_OK && hs_compile(text, HS_FLAG_UTF8 | HS_FLAG_SINGLEMATCH | HS_FLAG_ALLOWEMPTY,
-                                   HS_MODE_BLOCK, NULL, &vscan->db, &bad) != HS_SUCCESS) {
+    err = vectorscan_check();
+    if (err == GH_ERR_UNAVAILABLE) {
+        snprintf(why, why_size, "the Vectorscan library misses matches on this processor");
+        err = GH_ERR_CONFIG;
+    }
+    if (err == GH_OK) err = vscan_print(re, &text, why, why_size);
+    if (err == GH_OK &&
+        vectorscan_compile(text, HS_FLAG_UTF8 | HS_FLAG_SINGLEMATCH | HS_FLAG_ALLOWEMPTY,
+                           &vscan->db, &bad) != HS_SUCCESS) {
         if (construct != NULL)
             snprintf(why, why_size, "%s cannot be matched in linear time", construct);
         else
@@ -169,22 +176,8 @@ void vscan_scratch_free(struct vscan_scratch *scratch)
     if (scratch != NULL) hs_free_scratch((hs_scratch_t *)scratch);
 }
 
-static int on_match(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
-                    void *ctx)
-{
-    (void)id;
-    (void)from;
-    (void)to;
-    (void)flags;
-    *(bool *)ctx = true;
-    return 1; /* one is enough */
-}
-
 bool vscan_match(const struct vscan *vscan, struct vscan_scratch *scratch, const char *text,
                  size_t len)
 {
-    bool found = false;
-
-    hs_scan(vscan->db, text, (unsigned)len, 0, (hs_scratch_t *)scratch, on_match, &found);
-    return found;
+    return vectorscan_matches(vscan->db, text, len, (hs_scratch_t *)scratch);
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAGIC       "gatehouse-signatures-1"
+#define MAGIC       "gatehouse-signatures-2"
 #define MAX_ENTRIES 65536u
 
 struct entry {

@@ -1,12 +1,12 @@
 /* The databases, and the scan. */
 #include "validator/signatures/signatures.h"
 
+#include "validator/schema/vectorscan.h"
 #include "validator/signatures/compiled.h"
 #include "validator/signatures/normalise.h"
 #include "validator/signatures/prefilter.h"
 #include "validator/signatures/rules.h"
 
-#include <hs/hs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,17 +32,6 @@ struct signatures_scratch {
 
 /* ---- scanning ---- */
 
-static int on_match(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
-                    void *ctx)
-{
-    (void)id;
-    (void)from;
-    (void)to;
-    (void)flags;
-    *(bool *)ctx = true;
-    return 1; /* one is enough */
-}
-
 static void add_hit(const struct signatures *s, struct signatures_scratch *scratch, uint32_t rule,
                     uint32_t tag)
 {
@@ -62,12 +51,11 @@ static void try_rules(const struct signatures *s, struct signatures_scratch *scr
 {
     for (bits &= ~scratch->seen[w]; bits != 0; bits &= bits - 1) {
         uint32_t rule = w * 64 + (uint32_t)__builtin_ctzll(bits);
-        bool hit = false;
 
         if (scratch->result.n_hits == SIGNATURES_MAX_HITS) return;
         if (rule >= s->rules.n || (s->rules.list[rule].shown.fields & field) == 0) continue;
-        hs_scan(s->dbs[rule], text, (unsigned)len, 0, scratch->hs, on_match, &hit);
-        if (hit) add_hit(s, scratch, rule, tag);
+        if (vectorscan_matches(s->dbs[rule], text, len, scratch->hs))
+            add_hit(s, scratch, rule, tag);
     }
 }
 
@@ -179,8 +167,7 @@ static enum gh_err compile_rule(struct signatures *s, uint32_t i, const struct c
     if (compiled != NULL) s->dbs[i] = compiled_take(compiled, rule->pattern, flags_of(rule));
     if (s->dbs[i] == NULL) {
         s->n_compiled++;
-        if (hs_compile(rule->pattern, flags_of(rule), HS_MODE_BLOCK, NULL, &s->dbs[i], &bad) !=
-            HS_SUCCESS) {
+        if (vectorscan_compile(rule->pattern, flags_of(rule), &s->dbs[i], &bad) != HS_SUCCESS) {
             err = rules_problem(problem, s->rules.files[rule->file], rule->line, rule->id,
                                 "pattern: %s", bad != NULL ? bad->message : "does not compile");
             if (bad != NULL) hs_free_compile_error(bad);
@@ -262,6 +249,16 @@ static enum gh_err load_rules(const struct signatures_text *texts, size_t n_text
     return err;
 }
 
+static enum gh_err check_library(struct signatures_problem *problem)
+{
+    enum gh_err err = vectorscan_check();
+
+    if (err != GH_ERR_UNAVAILABLE) return err;
+    return rules_problem(problem, "", 0, NULL,
+                         "the Vectorscan library misses matches on this processor; link its static "
+                         "archive or a later version");
+}
+
 static enum gh_err load(const struct signatures_text *texts, size_t n_texts, bool check,
                         const struct compiled *compiled, struct signatures **ret_signatures,
                         struct signatures_problem *problem)
@@ -271,6 +268,7 @@ static enum gh_err load(const struct signatures_text *texts, size_t n_texts, boo
 
     if (problem != NULL) *problem = (struct signatures_problem){ 0 };
     if (err == GH_OK) err = load_rules(texts, n_texts, &s->rules, problem);
+    if (err == GH_OK) err = check_library(problem);
     if (err == GH_OK) err = compile(s, compiled, problem);
     if (err == GH_OK && check) err = check_examples(s, problem);
     if (err != GH_OK) {
