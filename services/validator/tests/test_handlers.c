@@ -1,6 +1,7 @@
 /* Whole batches: what is answered per item, what refuses the batch, and that nothing a peer sends
  * is more than that. */
 #include "handlers.h"
+#include "policy/rules.h"
 #include "support.h"
 
 #include <stdlib.h>
@@ -297,6 +298,76 @@ static void outbound(void **state)
     teardown(f);
 }
 
+/* The edge sees to who may receive it; everything else is judged. */
+static void outbound_for_any_receiver(void **state)
+{
+    struct fixture *f = setup(2, 4);
+    const Gh__VerdictBatch *a;
+
+    (void)state;
+    f->contexts[0].any_receiver = true;
+    f->contexts[0].roles = f->contexts[1].roles = gh_bytes(NULL, 0);
+    for (int i = 0; i < 4; i++) {
+        f->items[i].direction = GH__DIRECTION__DIRECTION_OUTBOUND;
+        f->items[i].data = gh_bytes_str("{\"type\":\"say\",\"payload\":1}");
+    }
+    f->items[1].context = 1;
+    f->items[2].data = gh_bytes_str("{\"type\":\"card\",\"payload\":{\"pin\":1}}");
+    f->items[3].direction = GH__DIRECTION__DIRECTION_INBOUND; /* it is not for what clients send */
+    a = judge(f);
+    assert_int_equal(a->verdicts[0]->code, GH_CODE_OK);
+    assert_int_equal(a->verdicts[1]->code, GH_CODE_ROLE);
+    assert_true(gh_bytes_eq(a->verdicts[2]->output,
+                            "{\"type\":\"card\",\"payload\":{\"pin\":\"[redacted]\"}}"));
+    assert_int_equal(a->verdicts[3]->code, GH_CODE_CSRF);
+    f->items[3].data =
+        gh_bytes_str("{\"type\":\"say\",\"payload\":1,\"csrfToken\":\"" SUPPORT_CSRF "\"}");
+    assert_int_equal(judge(f)->verdicts[3]->code, GH_CODE_ROLE);
+    assert_int_equal(f->stats.redactions, 2);
+    teardown(f);
+}
+
+static void tells_edges_the_rules(void **state)
+{
+    static const struct {
+        const char *name;
+        uint64_t receive;
+        bool judged;
+    } expected[] = {
+        { "ping", 0, false }, { "say", 2, false }, { "pay", 0, false }, { "card", 1, true }
+    };
+    struct fixture *f = setup(0, 0);
+    struct gh_arena *arena = NULL;
+    Gh__PolicyRules *rules = NULL;
+
+    (void)state;
+    assert_int_equal(gh_arena_new(1 << 16, &arena), GH_OK);
+    assert_int_equal(rules_of(f->policy, arena, &rules), GH_OK);
+    assert_int_equal(rules->policy_version, policy_version(f->policy));
+    assert_int_equal(rules->n_roles, 2);
+    assert_true(gh_bytes_eq(rules->roles[0], "*"));
+    assert_true(gh_bytes_eq(rules->roles[1], "user"));
+    assert_int_equal(rules->n_routes, 1);
+    assert_true(gh_bytes_eq(rules->routes[0]->name, "main"));
+    assert_int_equal(rules->routes[0]->n_types, 4);
+    for (size_t i = 0; i < 4; i++) {
+        const Gh__TypeRules *type = rules->routes[0]->types[i];
+
+        assert_true(gh_bytes_eq(type->name, expected[i].name));
+        assert_int_equal(type->receive, expected[i].receive);
+        assert_int_equal(type->judged, expected[i].judged);
+    }
+    assert_non_null(rules->routes[0]->binary);
+    assert_true(gh_bytes_eq(rules->routes[0]->binary->name, "file"));
+    assert_true(rules->routes[0]->binary->judged);
+    gh_arena_free(arena);
+    arena = NULL;
+    assert_int_equal(gh_arena_new(64, &arena), GH_OK); /* no memory is an error, not half of them */
+    assert_int_equal(rules_of(f->policy, arena, &rules), GH_ERR_NOMEM);
+    gh_arena_free(arena);
+    teardown(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -307,6 +378,8 @@ int main(void)
         cmocka_unit_test(replays),
         cmocka_unit_test(binary),
         cmocka_unit_test(outbound),
+        cmocka_unit_test(outbound_for_any_receiver),
+        cmocka_unit_test(tells_edges_the_rules),
     };
 
     return cmocka_run_group_tests_name("handlers", tests, NULL, NULL);
