@@ -40,7 +40,7 @@ struct admission {
     uint64_t retry_after_ms;
     const char *reason;
     struct origin *origin;
-    uint64_t revocations; /* seen when the verdict came */
+    uint64_t revocations, role_tables; /* seen when the verdict came */
 };
 
 /* --- the end ---------------------------------------------------------------------------------- */
@@ -108,6 +108,7 @@ static enum gh_err open_conn(struct admission *a)
     }
     conn->identity = who;
     a->origin = NULL;
+    revoke_feed_roles_since(edge->revoke_feed, a->role_tables, conn);
     if (a->resume != NULL) {
         err = resume_adopt(conn, a->resume);
         if (err != GH_OK) return err; /* conn_leave takes it out again */
@@ -294,6 +295,7 @@ static bool take_verdict(struct admission *a, const Gh__AuthVerdict *verdict)
 {
     a->expires_ms = verdict->expires_ms;
     a->revocations = revoke_feed_mark(a->edge->revoke_feed);
+    a->role_tables = revoke_feed_roles_mark(a->edge->revoke_feed);
     a->origin = origin_new(verdict);
     return a->origin != NULL && verdict->user.len > 0 &&
            copy_bytes(a->user, sizeof a->user, verdict->user, &a->user_len) &&

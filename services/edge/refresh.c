@@ -23,7 +23,7 @@ struct refresh {
     char roles[ROLES_MAX], token_id[TOKEN_MAX];
     size_t roles_len, token_id_len;
     struct origin *origin;
-    uint64_t revocations; /* seen when the verdict came */
+    uint64_t revocations, role_tables; /* seen when the verdict came */
 };
 
 static void drop(struct refresh *refresh)
@@ -103,6 +103,8 @@ static void on_renewed(void *ctx, enum gh_err err, const void *body)
         fail(refresh, GH_CODE_INTERNAL);
         return;
     }
+    revoke_feed_roles_since(refresh->edge->revoke_feed, refresh->role_tables, conn);
+    conn->context_batch = 0;
     conn->refresh_waiting = false;
     conn->expiry_warned = false;
     conn->identity->session_end_ms = renewed->expires_ms;
@@ -118,6 +120,7 @@ static bool take_verdict(struct refresh *refresh, const Gh__AuthVerdict *verdict
 {
     if (verdict->token_id.len > sizeof refresh->token_id) return false;
     refresh->revocations = revoke_feed_mark(refresh->edge->revoke_feed);
+    refresh->role_tables = revoke_feed_roles_mark(refresh->edge->revoke_feed);
     refresh->origin = origin_new(verdict);
     if (refresh->origin == NULL) return false;
     refresh->token_id_len = verdict->token_id.len;

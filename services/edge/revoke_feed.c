@@ -1,6 +1,7 @@
 #include "revoke_feed.h"
 
 #include "edge.h"
+#include "roles.h"
 
 #include "common/log.h"
 
@@ -23,24 +24,44 @@ struct revoke_feed {
     size_t cursor_len;
     uint64_t count; /* revocations ever seen; the last ones are kept */
     Gh__Revocation *recent[REVOKE_FEED_RECENT];
+    Gh__RoleTable *roles; /* the last one; NULL: none came yet */
+    uint64_t roles_count;
 };
 
 /* --- what a revocation is about --------------------------------------------------------------- */
 
+static char *keep(char **at, ProtobufCBinaryData text)
+{
+    char *start = *at;
+
+    if (text.len > 0) memcpy(start, text.data, text.len);
+    *at += text.len + 1;
+    return start;
+}
+
 struct origin *origin_new(const Gh__AuthVerdict *verdict)
 {
-    struct origin *origin =
-        calloc(1, sizeof *origin + verdict->issuer.len + verdict->key_id.len + 2);
+    size_t size = verdict->issuer.len + verdict->key_id.len + 2;
+    struct origin *origin;
     char *at;
 
+    for (size_t i = 0; i < verdict->n_grants; i++)
+        size += verdict->grants[i].len + 1;
+    origin = calloc(1, sizeof *origin + size);
     if (origin == NULL) return NULL;
     at = origin->text;
     origin->issued_ms = verdict->issued_ms;
-    origin->issuer = at;
-    if (verdict->issuer.len > 0) memcpy(at, verdict->issuer.data, verdict->issuer.len);
-    at += verdict->issuer.len + 1;
-    origin->key_id = at;
-    if (verdict->key_id.len > 0) memcpy(at, verdict->key_id.data, verdict->key_id.len);
+    origin->issuer = keep(&at, verdict->issuer);
+    origin->key_id = keep(&at, verdict->key_id);
+    origin->grants = at;
+    for (size_t i = 0; i < verdict->n_grants; i++) {
+        /* A NUL inside would read as another grant further on. */
+        if (verdict->grants[i].len == 0 ||
+            memchr(verdict->grants[i].data, 0, verdict->grants[i].len) != NULL)
+            continue;
+        (void)keep(&at, verdict->grants[i]);
+        origin->grant_count++;
+    }
     return origin;
 }
 
@@ -135,6 +156,35 @@ static void enforce(struct revoke_feed *feed, Gh__Revocation *const *list, size_
     }
 }
 
+/* --- roles ------------------------------------------------------------------------------------ */
+
+static void take_roles(struct revoke_feed *feed, const Gh__RoleTable *table)
+{
+    const size_t len = gh__role_table__get_packed_size(table);
+    uint8_t *bytes = malloc(len > 0 ? len : 1);
+    Gh__RoleTable *copy = NULL;
+
+    if (bytes != NULL) {
+        (void)gh__role_table__pack(table, bytes);
+        copy = gh__role_table__unpack(NULL, len, bytes);
+        free(bytes);
+    }
+    if (feed->roles != NULL) gh__role_table__free_unpacked(feed->roles, NULL);
+    feed->roles = copy; /* NULL without memory: those being admitted keep what the verdict said */
+    feed->roles_count++;
+    roles_apply_all(feed->edge, table);
+}
+
+uint64_t revoke_feed_roles_mark(const struct revoke_feed *feed)
+{
+    return feed->roles_count;
+}
+
+void revoke_feed_roles_since(const struct revoke_feed *feed, uint64_t mark, struct conn *conn)
+{
+    if (feed->roles_count != mark && feed->roles != NULL) roles_apply(conn, feed->roles);
+}
+
 /* --- the list --------------------------------------------------------------------------------- */
 
 static void read_page(struct revoke_feed *feed);
@@ -162,7 +212,10 @@ static void on_page(void *ctx, enum gh_err err, const void *body)
         read_again_later(feed);
         return;
     }
-    if (feed->cursor_len == 0) feed->next_version = page->version;
+    if (feed->cursor_len == 0) {
+        feed->next_version = page->version;
+        if (page->roles != NULL) take_roles(feed, page->roles);
+    }
     enforce(feed, page->revocations, page->n_revocations);
     feed->reading = false;
     feed->cursor_len = page->cursor.len;
@@ -207,10 +260,12 @@ static void on_push(void *ctx, struct gh_client_peer *peer, uint32_t arm, const 
 
     (void)peer;
     if (arm != GH__ENVELOPE__BODY_AUTH_ORDER) return;
+    if (order->roles != NULL) take_roles(feed, order->roles);
     enforce(feed, order->added, order->n_added);
     says_something = order->n_added + order->n_lifted > 0;
     if (order->version <= feed->version) return;
-    if (order->version > feed->version + 1 || !says_something) read_page(feed);
+    if (order->version > feed->version + 1 || (!says_something && order->roles == NULL))
+        read_page(feed);
     if (says_something) feed->version = order->version;
 }
 
@@ -219,7 +274,9 @@ static void on_up(void *ctx, struct gh_client_peer *peer, uint64_t orders_versio
     struct revoke_feed *feed = ctx;
 
     (void)peer;
-    if (feed->client != NULL && (!feed->read || orders_version != feed->version)) read_page(feed);
+    (void)orders_version;
+    /* Whatever the version: the role table has none. */
+    if (feed->client != NULL) read_page(feed);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -253,6 +310,7 @@ void revoke_feed_free(struct revoke_feed *feed)
     for (size_t i = 0; i < REVOKE_FEED_RECENT; i++) {
         if (feed->recent[i] != NULL) gh__revocation__free_unpacked(feed->recent[i], NULL);
     }
+    if (feed->roles != NULL) gh__role_table__free_unpacked(feed->roles, NULL);
     free(feed);
 }
 

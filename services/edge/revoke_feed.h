@@ -6,7 +6,7 @@
  * process has said already: the one that says it now may have admitted somebody in between. After a
  * reconnect or a gap the whole list is read and applied. No list is kept: a new connection is
  * auth's to judge. For the time between its verdict and the opening the last REVOKE_FEED_RECENT
- * revocations are remembered.
+ * revocations are remembered, and the last role table (roles.h).
  */
 #ifndef EDGE_REVOKE_FEED_H
 #define EDGE_REVOKE_FEED_H
@@ -25,6 +25,8 @@ struct revoke_feed;
 struct origin {
     uint64_t issued_ms; /* 0: not said */
     const char *issuer, *key_id;
+    const char *grants; /* grant_count of them, each NUL-ended: what the claims say, for roles.h */
+    size_t grant_count;
     char text[];
 };
 struct origin *origin_new(const Gh__AuthVerdict *verdict); /* NULL: no memory; freed with free */
@@ -41,6 +43,12 @@ struct revocable { /* borrows */
     size_t user_len, token_id_len;
     const struct origin *origin;
 };
+/* mark: revoke_feed_roles_mark when the verdict came. Applies the role table if another came since.
+ */
+uint64_t revoke_feed_roles_mark(const struct revoke_feed *feed);
+struct conn;
+void revoke_feed_roles_since(const struct revoke_feed *feed, uint64_t mark, struct conn *conn);
+
 /* mark: revoke_feed_mark when the verdict came. True also when too much happened since to tell. */
 uint64_t revoke_feed_mark(const struct revoke_feed *feed);
 bool revoke_feed_hit_since(const struct revoke_feed *feed, uint64_t mark,
