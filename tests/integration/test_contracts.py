@@ -43,3 +43,11 @@ def test_every_dependency_has_its_reason():
              "UV": "libuv", "SECCOMP": "libseccomp", "HIREDIS": "hiredis"}
     for module in used:
         assert names.get(module, module.lower()) in reasons, module
+
+
+def test_every_verdict_is_documented():
+    rows = dict(re.findall(r'X\((GH_CODE_\w+),\s*"(\w+)"', (ROOT / "services/common/code.h").read_text()))
+    table = (ROOT / "services/validator/README.md").read_text().split("## Verdicts")[1].split("\n## ")[0]
+    documented = set(re.findall(r"^\| `(\w+)` \|", table, re.M))
+    given = set(re.findall(r"GH_CODE_\w+", sources("validator/verdict/*.c") + sources("validator/handlers.c")))
+    assert {rows[code] for code in given - {"GH_CODE_COUNT"}} == documented

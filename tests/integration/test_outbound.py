@@ -1,4 +1,5 @@
-"""Messages to clients pass the firewall, too: outbound schema, redaction, roles that may receive, order kept."""
+"""The firewall in the running suite: messages to clients pass it, too (outbound schema, redaction, roles that may
+receive, order kept), replays, and one code for a refusal wherever it is told."""
 
 import json
 import os
@@ -17,6 +18,7 @@ types:
     schema: schemas/in.json
     send: [user, moderator]
     receive: [user, moderator]
+    max_bytes: 2KiB
     outbound:
       schema: schemas/out.json
       redact: [cards, jwt, private_keys, cloud_keys, /payload/pin]
@@ -183,6 +185,37 @@ def test_a_replay_is_refused_within_a_session_and_not_across_sessions(suite):
         assert first.recv_type("ack", "error")["payload"]["code"] == "replayed"
         first.send_message("join", {"room": "once"}, ident="other", timestamp=now)
         assert first.recv_type("ack", "error")["type"] == "ack"
+
+
+def refused_everywhere(suite, code):
+    """What edges, validator and audit log say of refusals with this code."""
+    label = f'code="{code}"'
+    return (sum(e.metrics().get(f"gatehouse_edge_messages_refused_total{{{label}}}", 0) for e in edges(suite)),
+            suite["validator-1"].metrics().get(
+                f'gatehouse_validator_verdicts_total{{direction="inbound",{label}}}', 0),
+            sum(r.get("kind") == "message.refused" and r.get("code") == code for r in suite.audit_records()))
+
+
+@pytest.mark.parametrize("opcode, frame, code", [
+    (1, '{"type":"chat","payload":', "bad_json"),
+    (1, '{"payload":{"text":"x"}}', "bad_envelope"),
+    (1, '{"type":"nonsense","payload":{},"csrfToken":"CSRF"}', "unknown_type"),
+    (1, '{"type":"chat","payload":{"text":"x"},"csrfToken":"wrong"}', "csrf_failed"),
+    (1, '{"type":"notification","payload":{"text":"x"},"csrfToken":"CSRF"}', "role_forbidden"),
+    (1, '{"type":"chat","payload":{"txt":"x"},"csrfToken":"CSRF"}', "schema_violation"),
+    (1, '{"type":"chat","payload":{"text":"x","pin":{"__proto__":1}},"csrfToken":"CSRF"}', "content_refused"),
+    (1, '{"type":"join","payload":{"room":"x"},"id":"1","timestamp":1,"csrfToken":"CSRF"}', "replayed"),
+    (1, '{"type":"chat","payload":{"text":"LONG"},"csrfToken":"CSRF"}', "message_too_large"),
+    (2, "\x89PNG", "binary_refused"),
+])
+def test_a_refusal_has_one_code_everywhere(suite, opcode, frame, code):
+    before = refused_everywhere(suite, code)
+    with suite.client() as client:
+        client.send_frame(opcode, frame.replace("CSRF", client.csrf).replace("LONG", "x" * 3000).encode())
+        assert client.recv_type("error")["payload"]["code"] == code
+        assert client.ask("chat", {"text": "good"})["type"] == "ack"
+    wait_until(f"one {code} more everywhere: {before}",
+               lambda: all(now == then + 1 for now, then in zip(refused_everywhere(suite, code), before)))
 
 
 def test_a_worker_killed_under_traffic_loses_and_reorders_nothing(suite):
