@@ -43,6 +43,38 @@ void verdict_ordinary(struct verdict_input inputs[VERDICT_ORDINARY])
     chat(&inputs[2], "64 KiB", FULL);
 }
 
+/* Something of every shipped rule, and a hit of none: all of them have to look. */
+#define ALL_RULES                                                                                  \
+    "= < = like = or || -- # -- select select select select select union/* select/* /*! drop de"   \
+    "lete drop truncate = having order group pg_sleep sleep pg_sleep sleep benchmark waitfor db"   \
+    "ms_lock.sleep dbms_pipe.receiv information_sche sys.tables select ascii ord select extract"   \
+    "value updatexml group_concat_ws group_concat nchar nchr load_file outfile dumpfile execute"   \
+    " exec program select exists procedure select ; && etc/passwd etc/shadow passwd shadow & ; "   \
+    "cat ls $( ` $( ` ${ifs} ${ifs {cat, {ls, / nc ncat /dev/tcp/ /dev/udp/ >& > mkfifo mknod c"   \
+    "url wget \\\"https:// \\\"http:// base64 ; | rm python2 python3 socket fsockopen powershel"   \
+    "l.exe powershell iex invoke-expressio -nop -noprofile \\\"c:\\\\ 'c:\\\\ cmd.exe cmd -urlc"   \
+    "ache /transfer { /var/www/ /usr/share/nginx chmod /etc/cron /var/spool/cron @$_get @$_post"   \
+    " @base64_decode @gzinflate <?php <?= __import__ runtime \\\"node:child_proc \\\"child_proc"   \
+    " process script script script alert confirm onerror onload onbegin onload onpageshow autof"   \
+    "ocus onfocus < pointerraw pointerover error load script svg = javascript javascript vbscri"   \
+    "pt vbscript text/html image/svg+xml iframe frame iframe applet isindex http-equiv base exp"   \
+    "ression -moz-binding alert confirm alert confirm document string eval settimeout window se"   \
+    "lf [ .innerhtml .outerhtml </ data: javascript: < {{ ${ #{ <%= <% lipsum cycler {{ attr ja"   \
+    "va scope context .getclass getclass #context freemarker new .class .getclass constructor "    \
+    "\\\"constructor\\\" $eval _self \\\"system\\\" php} system <%= <% {{#with system. ${ jndi "   \
+    "lower upper ${ secret passw ${ ${ etc proc etc proc .. %25 // \\\\\\\\ /proc/ etc/ proc/ w"   \
+    "in.ini system.ini file: .git/config .git/head ssh/ ssh\\\\ %00 \\\\0 ../ ..\\\\ / \\\\ .jp"   \
+    "eg .jpg 169.254.169.254/ metadata.google. meta-data/iam/se /v1/instance/ser 169.254.169.25"   \
+    "4 metadata.google. :// :// https:// http:// gopher:// dict:// dict:/ .nip.io .xip.io oast."   \
+    "pro oast.live https:// http:// docker.sock/ localhost:2375/ *) ) | =* %00 \\\\00 $where $n"   \
+    "e \\\"$ne\\\" \\\"$ne' \\\"$where\\\" \\\"$where' $ne $gte || && return while config slave"   \
+    "of ] count login signin cmd hyperlink <!entity <!entity <!entity <!doctype <!doctype xi:in"   \
+    "clude \\\"http://www.w3.o xsl:value-of xsl:copy-of <!-- esi:include esi:inline set-cookie "   \
+    "location __proto__ __definegetter__ \\\"__proto__\\\" \\\"__proto__' \\\"constructor\\\" "    \
+    "\\\"constructor' \\\"__proto__ '__proto__ ro0ab3 ro0abq :{ ganv garv aaeaaad///// \\\"syst"   \
+    "em. \\\"rce\\\" !!python/ javax.script.scr com.sun.rowset.j org.apache.commo \\\"@type\\\""   \
+    " \\\"@class\\\"  !\\\"#$%&'()*+,-./0:;<=>?@[\\\\]^_`{|}~"
+
 struct shape {
     const char *name, *type, *open, *piece, *last, *close;
 };
@@ -79,6 +111,10 @@ static const struct shape shapes[] = {
     { "signatures: many near misses", "free", "[\"", "union selec<scrip ${jnd ..%%2 ' or 1", "",
       "\"]" },
     { "signatures: many hits", "free", "[\"", "<script>alert(1)</script>' or 1=1-- ", "", "\"]" },
+    { "signatures: every rule in play, prose", "free", "[\"" ALL_RULES, "word and word ", "",
+      "\"]" },
+    { "signatures: every rule, near misses", "free", "[\"" ALL_RULES, "${${", "", "\"]" },
+    { "signatures: every rule, braces", "free", "[\"" ALL_RULES, "{{X{{{{{{", "", "\"]" },
     { "signatures: percent-encoded", "free", "[\"", "%%253Cscript%%253E", "", "\"]" },
 };
 

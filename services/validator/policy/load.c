@@ -161,6 +161,15 @@ static enum gh_err bind_steps(struct bind *bind, const struct ynode *node, void 
     return err;
 }
 
+static enum gh_err bind_work(struct bind *bind, const struct ynode *node, void *target)
+{
+    static const struct pfield field = { "signature_work", P_BYTES, 0, .min = 1 << 16,
+                                         .max = 1 << 30 };
+
+    (void)target;
+    return bind_value(bind, node, &field, &((struct load *)bind->ctx)->route->signature_work);
+}
+
 #define LIMIT(member) offsetof(struct gh_json_limits, member)
 
 static const struct pfield limit_fields[] = {
@@ -171,6 +180,7 @@ static const struct pfield limit_fields[] = {
     { "string", P_BYTES, LIMIT(max_string_bytes), .min = 64, .max = GH_JSON_MAX_BYTES },
     { "key", P_BYTES, LIMIT(max_key_bytes), .min = 16, .max = 1 << 16 },
     { "schema_steps", P_FN, 0, .fn = bind_steps },
+    { "signature_work", P_FN, 0, .fn = bind_work },
     { "number", P_BYTES, LIMIT(max_number_chars), .min = 16, .max = 1024 },
     { NULL },
 };
@@ -220,6 +230,7 @@ enum gh_err policy_load_file(struct load *load, const struct bundle_file *file)
     *route = (struct policy_route){ .limits = gh_json_limits_default };
     rich_rules_init(&route->rich);
     route->threshold = SIGNATURES_DEFAULT_THRESHOLD;
+    route->signature_work = SIGNATURES_DEFAULT_WORK;
     route->limits.refuse_nul = true; /* what C programs downstream would cut the text at */
     err = yaml_tree(policy->arena, file->name, file->data, file->len, load->bind.report, &root);
     if (err != GH_OK) return err;

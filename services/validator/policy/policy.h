@@ -64,9 +64,10 @@ struct policy_route {
     uint32_t n_types;
     uint16_t *slots; /* open addressing by name; types' index + 1 */
     uint32_t slot_mask;
-    uint32_t unsafe_keys; /* enum policy_keys */
-    uint32_t threshold;   /* of types that say nothing */
-    uint32_t formats;     /* schema keyword `format`: 0 asserted, 1 annotation */
+    uint32_t unsafe_keys;    /* enum policy_keys */
+    uint32_t threshold;      /* of types that say nothing */
+    uint32_t signature_work; /* signatures_limit() */
+    uint32_t formats;        /* schema keyword `format`: 0 asserted, 1 annotation */
     struct rich_rules rich;
     struct policy_binary binary;
 };

@@ -27,6 +27,7 @@ struct signatures_scratch {
     uint64_t seen[SIGNATURES_MAX_RULES / 64];
     uint64_t to_try[SIGNATURES_MAX_RULES / 64];
     uint32_t n_words; /* of these that are in use */
+    uint64_t work, max_work;
     struct signatures_result result;
 };
 
@@ -54,6 +55,11 @@ static void try_rules(const struct signatures *s, struct signatures_scratch *scr
 
         if (scratch->result.n_hits == SIGNATURES_MAX_HITS) return;
         if (rule >= s->rules.n || (s->rules.list[rule].shown.fields & field) == 0) continue;
+        if (scratch->work + len > scratch->max_work) {
+            scratch->result.exhausted = true;
+            return;
+        }
+        scratch->work += len;
         if (vectorscan_matches(s->dbs[rule], text, len, scratch->hs))
             add_hit(s, scratch, rule, tag);
     }
@@ -76,19 +82,26 @@ void signatures_begin(struct signatures_scratch *scratch)
 
     if (result->n_hits > 0) memset(scratch->seen, 0, scratch->n_words * sizeof(scratch->seen[0]));
     result->score = result->n_hits = result->top = 0;
-    result->truncated = false;
+    result->truncated = result->exhausted = false;
+    scratch->work = 0;
+}
+
+void signatures_limit(struct signatures_scratch *scratch, uint64_t max_work_bytes)
+{
+    scratch->max_work = max_work_bytes;
 }
 
 static void scan_both(const struct signatures *s, struct signatures_scratch *scratch, bool plain,
                       uint32_t field, const char *text, size_t len, uint32_t tag)
 {
-    if (len == 0 || scratch->result.n_hits == SIGNATURES_MAX_HITS) return;
+    if (len == 0 || scratch->result.n_hits == SIGNATURES_MAX_HITS || scratch->result.exhausted)
+        return;
     if (len > UINT32_MAX) {
         len = UINT32_MAX;
         scratch->result.truncated = true;
     }
     scan(s, scratch, plain, field, text, len, tag);
-    if (scratch->result.n_hits == SIGNATURES_MAX_HITS) return;
+    if (scratch->result.n_hits == SIGNATURES_MAX_HITS || scratch->result.exhausted) return;
     if (plain ? !normalise_is_needed_plain(text, len) : !normalise_is_needed(text, len)) return;
     if (len > scratch->max_text_bytes) {
         len = scratch->max_text_bytes;
@@ -122,6 +135,7 @@ enum gh_err signatures_scratch_new(const struct signatures *signatures, uint32_t
 
     if (scratch == NULL) return GH_ERR_NOMEM;
     scratch->max_text_bytes = max_text_bytes > 0 ? max_text_bytes : DEFAULT_MAX_TEXT_BYTES;
+    scratch->max_work = SIGNATURES_DEFAULT_WORK;
     scratch->n_words = (signatures->rules.n + 63) / 64;
     scratch->normal = malloc(scratch->max_text_bytes);
     scratch->spare = malloc(scratch->max_text_bytes);

@@ -7,7 +7,12 @@
  * most, for double encoding), comments cut, white space folded, ASCII lower case. Each rule counts
  * once per message; scores add up, saturating. The caller compares the sum with its threshold.
  *
- * Cost is linear in the text. Scanning allocates nothing: a scratch per worker. Of a text past
+ * Cost is linear in the text, and in the number of rules the text has something of. That is a few
+ * in prose and fifty to a hundred in 64 KiB of source code; a message may be made to have something
+ * of all of them, so each look of a rule at a text is charged with the text's bytes, and past a
+ * limit the rest is not looked at and `exhausted` is set: the caller should refuse the message.
+ *
+ * Scanning allocates nothing: a scratch per worker. Of a text past
  * max_text_bytes only that much is normalised, and `truncated` is set; as it is, all of it is
  * scanned. After SIGNATURES_MAX_HITS hits a message is not looked at any further.
  *
@@ -28,6 +33,7 @@ struct signatures_scratch;
 #define SIGNATURES_DEFAULT_THRESHOLD 10 /* what the shipped scores are made for */
 #define SIGNATURES_MAX_HITS          16
 #define SIGNATURES_MAX_RULES         4096
+#define SIGNATURES_DEFAULT_WORK      (8u << 20) /* bytes of texts, for each rule that looks */
 
 /* Where a text stands; a rule says for which places it is. */
 enum signatures_field {
@@ -101,6 +107,9 @@ void signatures_scratch_free(struct signatures_scratch *scratch); /* NULL is a n
 /* One message: begin, scan each string, read the result. */
 void signatures_begin(struct signatures_scratch *scratch);
 
+/* What all messages from now on may take. Until called: SIGNATURES_DEFAULT_WORK. */
+void signatures_limit(struct signatures_scratch *scratch, uint64_t max_work_bytes);
+
 /* text is decoded UTF-8, may hold NUL. tag is the caller's (a tape node): kept with each hit. */
 void signatures_scan(const struct signatures *signatures, struct signatures_scratch *scratch,
                      enum signatures_field field, const char *text, size_t len, uint32_t tag);
@@ -119,6 +128,7 @@ struct signatures_result {
     uint32_t score;
     uint32_t n_hits;
     bool truncated;
+    bool exhausted;                                  /* some rules have not looked at some texts */
     struct signatures_hit hits[SIGNATURES_MAX_HITS]; /* in order of discovery */
     uint32_t top; /* index into hits of the highest score; 0 without hits */
 };

@@ -328,9 +328,50 @@ static void signatures_score(void **state)
     support_free(s);
 }
 
+/* Every rule that has to look at a text is charged with its bytes, over all texts of a message. */
+static void signature_work_is_capped(void **state)
+{
+    static const char types[] = "route: main\nlimits: { signature_work: 64KiB }\ntypes:\n"
+                                "  a: { send: ['*'], csrf: exempt }\n";
+    static const char rules[] =
+        "family: test\nrules:\n"
+        "  - id: one\n    description: d\n    pattern: 'evil\\s+word'\n    score: 6\n"
+        "    examples: { match: [evil word], no_match: [good] }\n"
+        "  - id: two\n    description: d\n    pattern: 'evil\\s+good'\n    score: 6\n"
+        "    examples: { match: [evil good], no_match: [good] }\n";
+    static char message[65536];
+    struct support *s = support_new(support_policy(types, "signatures/x.yaml", rules), "");
+    static const struct {
+        unsigned bytes;
+        const char *words;
+        enum gh_code code;
+    } cases[] = {
+        { 30000, "evil", GH_CODE_OK },
+        { 33000, "evil", GH_CODE_CONTENT }, /* twice 33,000 is past 64 KiB */
+        { 33000, "good", GH_CODE_OK },      /* both rules need "evil": none looks */
+        { 60000, "good", GH_CODE_OK },
+        { 30000, "evil", GH_CODE_OK }, /* each message begins anew */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        int head = sprintf(message, "{\"type\":\"a\",\"payload\":\"%s ", cases[i].words);
+        size_t len;
+
+        memset(message + head, 'x', cases[i].bytes);
+        len = (size_t)head + cases[i].bytes;
+        len += (size_t)sprintf(message + len, "\"}");
+        assert_int_equal(support_judge(s, message, len, false, false), cases[i].code);
+        if (cases[i].code == GH_CODE_OK) continue;
+        assert_string_equal(s->pointer, "/payload");
+        assert_non_null(strstr(s->rule, "signature_work"));
+    }
+    support_free(s);
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[COUNT(rows) + 6];
+    struct CMUnitTest tests[COUNT(rows) + 7];
     size_t n = 0;
 
     for (; n < COUNT(rows); n++)
@@ -342,5 +383,6 @@ int main(void)
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(no_session_token_matches_nothing);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(verdicts_do_not_leak);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(signatures_score);
+    tests[n++] = (struct CMUnitTest)cmocka_unit_test(signature_work_is_capped);
     return cmocka_run_group_tests_name("judge", tests, NULL, NULL);
 }

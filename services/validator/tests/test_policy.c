@@ -21,7 +21,7 @@ static const struct row rows[] = {
     { "everything",
       "route: r-1\nmax_bytes: 1MiB\nunsafe_keys: remove\nformats: annotate\n"
       "limits: { depth: 8, values: 100, members: 10, items: 10, string: 1KiB, key: 64, number: 32,"
-      " schema_steps: 1000 }\n"
+      " schema_steps: 1000, signature_work: 1MiB }\n"
       "rich: { tags: [b, img], attributes: [src], schemes: [https], relative_urls: true,"
       " max_bytes: 8KiB, max_tags: 10 }\n"
       "binary: { type: file, kinds: [png, zip], send: [user], receive: ['*'], rate: up,"

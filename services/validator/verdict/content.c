@@ -74,7 +74,12 @@ static void weigh(struct walk *w)
     if (!w->suspect || w->failed) return;
     result = signatures_result(judge->suspicion);
     w->trial->result->score = result->score;
-    if (result->score < w->type->threshold || result->n_hits == 0) return;
+    if (result->score < w->type->threshold || result->n_hits == 0) {
+        if (result->exhausted)
+            fail(w, GH_CODE_CONTENT, "signatures: more to look at than limits.signature_work",
+                 w->trial->env.payload);
+        return;
+    }
     top = &result->hits[result->top];
     (void)snprintf(rule, sizeof rule, "signature: %.120s",
                    signatures_rule(judge->signatures, top->rule)->id);
@@ -295,7 +300,10 @@ bool judge_content(struct trial *t)
     uint8_t mode = (uint8_t)type->mode;
 
     w.suspect = w.sanitize && t->judge->signatures != NULL && type->threshold > 0;
-    if (w.suspect) signatures_begin(t->judge->suspicion);
+    if (w.suspect) {
+        signatures_begin(t->judge->suspicion);
+        signatures_limit(t->judge->suspicion, w.route->signature_work);
+    }
     if (t->item->outbound && w.redact == 0 && w.fields->n == 0) return true;
     if (w.fields->n == 0) {
         walk_flat(&w, t->env.payload, mode);
