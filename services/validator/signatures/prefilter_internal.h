@@ -97,17 +97,18 @@ static inline uint32_t prefilter_hash_two(uint32_t v)
     return prefilter_hash(prefilter_fold_two(v) | 1u << 24);
 }
 
-static inline bool prefilter_has_bit(const uint64_t *bitmap, uint32_t h)
+/* 0 or 1 */
+static inline unsigned prefilter_has_bit(const uint64_t *bitmap, uint32_t h)
 {
-    return (bitmap[h / 64] >> h % 64 & 1) != 0;
+    return (unsigned)(bitmap[h / 64] >> h % 64 & 1);
 }
 
 /* May a literal's window start with these bytes? */
 static inline bool prefilter_is_window(const struct prefilter *pf, uint32_t v)
 {
-    return prefilter_has_bit(pf->four, prefilter_hash_four(v)) |
-           prefilter_has_bit(pf->three, prefilter_hash_three(v)) |
-           prefilter_has_bit(pf->two, prefilter_fold_two(v));
+    return (prefilter_has_bit(pf->four, prefilter_hash_four(v)) |
+            prefilter_has_bit(pf->three, prefilter_hash_three(v)) |
+            prefilter_has_bit(pf->two, prefilter_fold_two(v))) != 0;
 }
 
 /* Tries the literals whose window v, the bytes at text[at], may be; sets their rules' bits, but
