@@ -171,10 +171,12 @@ int offline_main(int argc, char **argv)
     int status = 2;
 
     if (!parse_options(argc, argv, &o)) {
-        fprintf(stderr,
+        bool asked = argc == 5 && strcmp(argv[4], "--help") == 0;
+
+        fprintf(asked ? stdout : stderr,
                 "usage: gatehousectl token verify [--config FILE] [--now SECONDS] < NDJSON\n"
                 "  each line: {\"token\":\"...\"} or \"...\"\n");
-        return 2;
+        return asked ? 0 : 2;
     }
     gh_log_init("auth", "offline");
     if (gh_config_load(o.config, NULL, &config) == GH_OK &&

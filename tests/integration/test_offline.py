@@ -279,7 +279,7 @@ def test_json_check_of_files(folder):
 # --- all --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["schema check", "schema validate", "policy check", "policy test", "json check"])
+@pytest.mark.parametrize("command", ["schema check", "schema validate", "policy check", "policy test", "json check", "token verify"])
 def test_each_command_says_how_it_is_used(command):
     code, out, err = ctl(*command.split(), "--help")
     assert code == 0 and f"{command.split()[1]}" in out and out.startswith("usage: ") and not err
