@@ -1,9 +1,11 @@
 """Resume: a session goes on where its client left it, on any edge, with nothing missing and nothing twice."""
 
 import collections
+import contextlib
 import itertools
 import json
 import os
+import pathlib
 import random
 import signal
 import socket
@@ -94,6 +96,11 @@ class Edges:
         done = subprocess.run(["redis-cli", "-s", self.suite.run_dir / "redis.sock", *map(str, args)],
                               capture_output=True, text=True, check=True)
         return done.stdout.strip()
+
+    def field(self, client, name):
+        """Of the session's record."""
+        keys = self.redis("--scan", "--pattern", f"*:s:{self.session(client)}").split()
+        return self.redis("HGET", keys[0], name) if keys else None
 
     def kept(self, client):
         """How many messages the session's stream holds."""
@@ -215,6 +222,25 @@ class Listener:
             assert self.texts == sorted(self.texts)
 
 
+def children(pid):
+    return [int(p) for p in (pathlib.Path("/proc") / str(pid) / "task" / str(pid) / "children").read_text().split()]
+
+
+class Frozen:
+    """Processes that hang for a while."""
+
+    def __init__(self, pids):
+        self.pids = pids
+
+    def __enter__(self):
+        for pid in self.pids:
+            os.kill(pid, signal.SIGSTOP)
+
+    def __exit__(self, *_):
+        for pid in self.pids:
+            os.kill(pid, signal.SIGCONT)
+
+
 def drop(client):
     """The network is gone: a reset, not a word."""
     client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -269,7 +295,7 @@ JUDGED = {"schema": "schemas/chat.json", "send": ["user"], "receive": ["user"], 
 
 
 def test_it_holds_when_every_message_waits_for_a_verdict_of_its_own():
-    """The same with outbound judging, one instance of the application, and one validator killed, too."""
+    """The same with outbound judging; and with the edge killed while verdicts do not come."""
     running = Edges(resumable())
     policy = running.suite.dir / "policies" / "main.yaml"
     rules = yaml.safe_load(policy.read_text())
@@ -288,10 +314,54 @@ def test_it_holds_when_every_message_waits_for_a_verdict_of_its_own():
                 assert listener.read(lambda l: len(l.texts) > have + 50)
                 edges.start("edge-1")
                 listener.back("edge-1")
+            have = len(listener.texts)
+            assert listener.read(lambda l: len(l.texts) > have + 400)
+            validator, apps = edges.suite["validator-1"].pid, [edges.suite[i].pid for i in ("chat-1", "chat-2")]
+            with contextlib.ExitStack() as later:
+                with Frozen(apps):  # so that much is said at once, ...
+                    time.sleep(0.5)
+                    later.enter_context(Frozen(children(validator) + [validator]))
+                time.sleep(0.3)  # ... and none of it gets its verdict
+                turn, end = edges.field(listener.client, "T"), time.monotonic() + 3.5
+                # What waits is in no stream. Every 5 s the edge says how far its sessions are: not so far.
+                while edges.field(listener.client, "T") == turn and time.monotonic() < end:
+                    time.sleep(0.05)
+                edges.suite["edge-1"].kill()
+            listener.read(lambda l: False)
+            edges.start("edge-1")
+            listener.back("edge-1")
+            have = len(listener.texts)
+            assert listener.read(lambda l: len(l.texts) > have + 50)
             talker.stop()
             assert listener.read(lambda l: l.texts and l.texts[-1] == talker.said)
         listener.check()
         listener.client.close()
+
+
+def test_an_edge_that_dies_before_the_applications_have_answered_it(edges):
+    """The session is on the new edge, but what it missed is not: then that edge is gone as well."""
+    listener = Listener(edges, "vera", "twice").open("edge-1")
+    with edges.client("edge-2", edges.token("walt")) as walt:
+        assert walt.ask("join", {"room": "twice"})["type"] == "ack"
+        assert listener.read(lambda l: l.seq == 1)
+        for i in range(1, 21):
+            assert walt.ask("chat", {"room": "twice", "text": f"n {i}"})["type"] == "ack"
+        assert listener.read(lambda l: l.texts and l.texts[-1] == 20)
+        edges.suite["edge-1"].kill()
+        for i in range(21, 41):
+            assert walt.ask("chat", {"room": "twice", "text": f"n {i}"})["type"] == "ack"
+        edges.start("edge-1")
+        with Frozen([edges.suite[name].pid for name in ("chat-1", "chat-2")]):
+            listener.back("edge-1")
+            # Its record has been written by the new edge, which knows how far the applications are.
+            wait_until("kept", lambda: int(edges.field(listener.client, "T") or 0) > 0)
+            edges.suite["edge-1"].kill()
+        edges.start("edge-1")
+        listener.back("edge-1")
+        assert walt.ask("chat", {"room": "twice", "text": "n 41"})["type"] == "ack"
+        assert listener.read(lambda l: l.texts[-1] == 41)
+    listener.check()
+    listener.client.close()
 
 
 def test_a_drained_edge_hands_its_sessions_on(edges):
