@@ -52,7 +52,7 @@ struct outbound_send {
     struct outbound *outbound;
     const Gh__AppOp *op;
     const struct app_lane *lane; /* of the instance that said it */
-    const struct route *route; /* what follows is settled for this route */
+    const struct route *route;   /* what follows is settled for this route */
     const struct policy_type_rules *type;
     enum gh_code code;         /* not GH_CODE_OK: withheld on this route */
     struct outgoing *judged;   /* on this route */

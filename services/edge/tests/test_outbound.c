@@ -17,7 +17,7 @@ enum { CONNS = 8, SAID_MAX = 4096, PENDING_MAX = 1024 };
 
 struct member {
     struct conn conn;
-    struct identity identity;
+    struct identity *identity;
     char heard[SAID_MAX]; /* what it got, each with a space behind */
     uint32_t closed;      /* the code it was ended with */
 };
@@ -159,9 +159,11 @@ static int setup_bare(void **state)
         member->conn.edge = f->edge;
         member->conn.state = CONN_OPEN;
         member->conn.route = &f->routes[0];
-        member->conn.identity = &member->identity;
-        member->identity.roles = i == 0 ? "user,moderator" : "user";
-        member->identity.roles_len = (uint16_t)strlen(member->identity.roles);
+        member->identity = calloc(1, sizeof *member->identity);
+        assert_non_null(member->identity);
+        member->conn.identity = member->identity;
+        member->identity->roles = i == 0 ? "user,moderator" : "user";
+        member->identity->roles_len = (uint16_t)strlen(member->identity->roles);
     }
     at_hand = f;
     *state = f;
@@ -181,6 +183,8 @@ static int teardown(void **state)
 
     assert_int_equal(outbound_bytes(f->edge->outbound), 0);
     outbound_free(f->edge->outbound);
+    for (size_t i = 0; i < CONNS; i++)
+        free(f->members[i].identity);
     free(f->edge);
     free(f);
     return 0;
@@ -314,7 +318,7 @@ static void who_may_receive_is_seen_to_for_each(void **state)
 static void roles_follow_a_refreshed_token(void **state)
 {
     struct fixture *f = *state;
-    struct identity *who = &f->members[1].identity;
+    struct identity *who = f->members[1].identity;
 
     say_as(f, "staff", M("staff", 1), 1, 2);
     who->roles = "moderator";
