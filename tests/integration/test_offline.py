@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from support.gatehouse import BUILD, Suite, wait_until
+from support.gatehouse import BUILD, ROOT, Suite, wait_until
 
 CTL = BUILD / "bin" / "gatehousectl"
 VALID = {"valid": True, "error": None, "instancePath": "", "schemaPath": ""}
@@ -238,6 +238,18 @@ def test_policy_test_binary_comes_and_goes_as_base64(folder):
 def test_policy_usage(folder, args):
     code, out, err = ctl("policy", *args, cwd=folder)
     assert code == 2 and not out and err
+
+
+@pytest.mark.parametrize("kind", ["chat", "notification"])
+def test_ordinary_talk_passes_the_sample_policy(kind):
+    """Escaped and as rich text: signatures, keys and modes together refuse none of it."""
+    talk = (ROOT / "services/validator/signatures/tests/data/ordinary-chat.txt").read_text().split("\n")[:-1]
+    lines = "".join(json.dumps({"type": kind, "payload": {"text": line}}) + "\n" for line in talk)
+    code, out, err = ctl("policy", "test", ROOT / "deploy/policies", "--route", "main", "--roles", "user,moderator",
+                         stdin=lines)
+    verdicts = answers(out)
+    assert len(verdicts) == len(talk) >= 2000 and not err
+    assert [(v["rule"], line) for v, line in zip(verdicts, talk) if not v["accept"]] == [] and code == 0
 
 
 # --- json -------------------------------------------------------------------------------------------
