@@ -147,6 +147,7 @@ static void on_auth(void *ctx, enum gh_err err, const void *body)
     struct conn *conn = conn_of(refresh);
     Gh__SessionRenew renew = GH__SESSION_RENEW__INIT;
     struct gh_client *client;
+    char address[ADDR_TEXT_MAX];
 
     if (conn == NULL) {
         drop(refresh);
@@ -175,6 +176,8 @@ static void on_auth(void *ctx, enum gh_err err, const void *body)
     renew.user = gh_bytes(conn->identity->user, conn->identity->user_len);
     renew.token_id = gh_bytes(refresh->token_id, refresh->token_id_len);
     renew.expires_ms = refresh->expires_ms;
+    addr_format(&conn->addr, address);
+    renew.address = gh_bytes_str(address);
     renew.request_id = gh_bytes_str(conn->request_id);
     if (gh_client_call(client, gh_client_peer_any(client), GH__ENVELOPE__BODY_SESSION_RENEW, &renew,
                        GH__ENVELOPE__BODY_SESSION_RENEWED, refresh->edge->config.call_timeout_ms,

@@ -4,6 +4,8 @@
 
 static const char *const on_limit_choices[] = { "refuse", "end_oldest", NULL };
 
+static const char *const on_hijack_choices[] = { "ignore", "report", "end", NULL };
+
 #define AT(member) offsetof(struct session_config, member)
 #define DAY_MS     86400000ull
 
@@ -14,6 +16,7 @@ static const struct gh_config_field fields[] = {
       .help = "longer than the heartbeat of the edges" },
     { "max_per_user", GH_CFG_U32, AT(max_per_user), .dflt = "5", .min = 1, .max = 100000 },
     { "on_limit", GH_CFG_ENUM, AT(on_limit), .dflt = "refuse", .choices = on_limit_choices },
+    { "on_hijack", GH_CFG_ENUM, AT(on_hijack), .dflt = "report", .choices = on_hijack_choices },
     { "csrf_rotate", GH_CFG_MS, AT(csrf_rotate_ms), .dflt = "1h", .max = 30 * DAY_MS,
       .help = "0 rotates only with a new credential" },
     { "tombstone", GH_CFG_MS, AT(tombstone_ms), .dflt = "1h", .min = 60000, .max = 30 * DAY_MS },

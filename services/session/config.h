@@ -6,6 +6,7 @@
 
 #include "common/config.h"
 
+enum session_on_hijack { SESSION_HIJACK_IGNORE, SESSION_HIJACK_REPORT, SESSION_HIJACK_END };
 enum session_on_limit { SESSION_REFUSE, SESSION_END_OLDEST };
 
 struct session_config {
@@ -14,6 +15,7 @@ struct session_config {
     uint64_t idle_ms;
     uint32_t max_per_user;
     uint32_t on_limit;       /* enum session_on_limit */
+    uint32_t on_hijack;      /* enum session_on_hijack */
     uint64_t csrf_rotate_ms; /* 0: only with a new credential */
     uint64_t tombstone_ms;   /* kept this long after the last credential bound to it expired */
     uint64_t sweep_ms;

@@ -1,5 +1,7 @@
 #include "create.h"
 
+#include "hijack.h"
+
 #include "common/clock.h"
 #include "common/code.h"
 #include "common/log.h"
@@ -237,6 +239,17 @@ enum gh_err session_on_create(void *ctx, const struct gh_peer *peer, const void 
     memcpy(c->address, msg->address.data, msg->address.len);
     c->request_id_len = msg->request_id.len;
     if (msg->request_id.len > 0) memcpy(c->request_id, msg->request_id.data, msg->request_id.len);
+    hijack_look(session, &c->user,
+                &(struct hijack_sight){
+                    .token_id = msg->token_id,
+                    .address = msg->address,
+                    .agent = gh_bytes(msg->agent.data, msg->agent.len < CREATION_AGENT_MAX
+                                                           ? msg->agent.len
+                                                           : CREATION_AGENT_MAX),
+                    .session_id = msg->resume != NULL ? msg->resume->session_id : gh_bytes("", 0),
+                    .request_id = msg->request_id,
+                    .resumed = msg->resume != NULL,
+                    .expires_ms = msg->expires_ms });
     err = msg->resume != NULL ? session_resume(c, msg) : GH_OK;
     if (err == GH_OK && msg->resume == NULL) creation_begin(c, msg);
     if (err != GH_OK) creation_refuse(c, GH_CODE_UNAVAILABLE, SESSION_RETRY_MS);

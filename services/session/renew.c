@@ -1,4 +1,5 @@
 /* A connection has a new credential: the session's expiry moves, its CSRF token is rotated. */
+#include "hijack.h"
 #include "session.h"
 
 #include "common/code.h"
@@ -58,6 +59,12 @@ enum gh_err session_on_renew(void *ctx, const struct gh_peer *peer, const void *
     r = malloc(sizeof(*r));
     if (r == NULL) return GH_ERR_NOMEM;
     *r = (struct renewal){ session, reply };
+    hijack_look(session, &user,
+                &(struct hijack_sight){ .token_id = msg->token_id,
+                                        .address = msg->address,
+                                        .session_id = msg->session_id,
+                                        .request_id = msg->request_id,
+                                        .expires_ms = msg->expires_ms });
     session_args_begin(session, &user.keys, &args);
     args_data(&args, msg->session_id);
     args_u64(&args, session->cfg.idle_ms);

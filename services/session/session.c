@@ -341,6 +341,7 @@ static void make_metrics(struct session *s, struct gh_metrics *metrics)
     gh_metrics_counter(metrics, "gatehouse_session_" name, labels, help)
     s->created = COUNTER("created_total", NULL, "Sessions begun.");
     s->refused_limit = COUNTER("refused_total", "code=\"session_limit\"", "Sessions refused.");
+    s->hijack = COUNTER("hijack_suspected_total", NULL, "Signs of a session in other hands.");
     s->touched = COUNTER("touched_total", NULL, "Heartbeats of sessions.");
     s->renewed = COUNTER("renewed_total", NULL, "Sessions given a new credential.");
     s->resumed = COUNTER("resumed_total", NULL, "Sessions had back by their clients.");

@@ -44,7 +44,7 @@ struct session {
     uint64_t orders_version;
     struct session_orders *orders; /* gathered, not yet pushed */
 
-    uint64_t *created, *refused_limit, *redis_failed, *touched, *renewed;
+    uint64_t *hijack, *created, *refused_limit, *redis_failed, *touched, *renewed;
     uint64_t *resumed, *resume_refused, *resume_late, *appended, *detached;
     uint64_t *ended[GH_CODE_COUNT];
 };

@@ -610,6 +610,7 @@ static void test_nothing_is_left_behind(void **state)
     reply = redis_server_call(f->stage.redis, "KEYS *");
     for (size_t i = 0; i < reply->elements; i++)
         left += strstr(reply->element[i]->str, ":t:") == NULL &&
+                strstr(reply->element[i]->str, ":k:") == NULL &&
                 strstr(reply->element[i]->str, "orders") == NULL;
     freeReplyObject(reply);
     assert_int_equal(left, 0);
