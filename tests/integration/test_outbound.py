@@ -292,3 +292,20 @@ def test_without_a_validator_what_needs_a_verdict_is_withheld(suite):
         listener.close()
     assert withheld(suite, "unavailable") >= before
     wait_until("nothing waits", lambda: waiting(suite) == 0)
+
+
+def test_a_reload_reaches_open_connections(suite):
+    """New outbound rules hold for who is connected already; nothing is lost while both generations run."""
+    main = suite.dir / "policies" / "main.yaml"
+    main.write_text(main.read_text().replace("/payload/pin]", "/payload/pin, /payload/level]"))
+    with suite.client() as client:
+        os.kill(suite["validator-1"].pid, signal.SIGHUP)
+        seen = []
+
+        def redacted():
+            client.send_message("chat", {"text": "which", "level": 5})
+            message = client.recv_type("chat", "error")
+            seen.append(message["payload"].get("level", message["payload"].get("code")))
+            return seen[-1] == "[redacted]"
+        wait_until(f"the new rule holds: {seen[-3:]}", redacted)
+        assert set(seen) <= {5, "[redacted]"}
