@@ -225,6 +225,8 @@ void conn_flush(struct conn *conn)
         }
         conn->bytes_out += n;
         outbox_consume(outbox, &conn->edge->pool, n);
+        if (outbox->len == 0 && conn->resume != NULL && conn->state == CONN_OPEN)
+            (void)resume_pump(conn);
     }
     if (conn->state == CONN_CLOSING && conn->close_seen) linger(conn);
     if (conn->state != CONN_LINGER || conn->finished) return;
@@ -397,7 +399,7 @@ void conn_open(struct conn *conn)
     events_opened(conn);
     if (conn->resume != NULL) {
         resume_wipe_secret(conn->resume);
-        resume_replay(conn);
+        (void)resume_pump(conn);
         if (conn->left) return;
     }
     app_link_join(conn);

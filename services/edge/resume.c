@@ -34,6 +34,7 @@ static void queue_add(struct resume *r, struct resume_entry *entry)
     else
         r->first = entry;
     r->last = entry;
+    if (r->unkept == NULL) r->unkept = entry;
     r->queued++;
     r->bytes += entry->len;
 }
@@ -44,6 +45,8 @@ static struct resume_entry *queue_take(struct resume *r)
 
     r->first = entry->next;
     if (r->first == NULL) r->last = NULL;
+    if (r->unkept == entry) r->unkept = entry->next;
+    if (r->ready > 0) r->ready--;
     r->queued--;
     r->bytes -= entry->len;
     return entry;
@@ -100,7 +103,9 @@ enum gh_err resume_new(const Gh__SessionCreated *created, struct resume **ret_re
 
         if (entry == NULL) break;
         queue_add(r, entry);
+        r->ready++;
     }
+    r->unkept = NULL; /* all of these are */
     if (r->queued != created->n_entries || !copy_topics(r, created) || !copy_cursors(r, created)) {
         resume_free(r);
         return GH_ERR_NOMEM;
@@ -170,8 +175,8 @@ static void emit(struct conn *conn, const struct resume_entry *entry, uint64_t s
     conn_send(conn, out->data, out->len, false);
 }
 
-/* Sends the first n that wait. False: the connection ended on the way. */
-bool resume_emit(struct conn *conn, uint32_t n)
+/* Sends the first n. False: the connection ended on the way. */
+static bool emit_some(struct conn *conn, uint32_t n)
 {
     struct resume *r = conn->resume;
 
@@ -186,9 +191,26 @@ bool resume_emit(struct conn *conn, uint32_t n)
     return true;
 }
 
-void resume_replay(struct conn *conn)
+bool resume_pump(struct conn *conn)
 {
-    (void)resume_emit(conn, conn->resume->queued);
+    const size_t enough = conn->edge->config.max_queue_bytes / 2;
+    bool sent = false;
+
+    while (conn->resume->ready > 0 && conn->outbox.len < enough) {
+        sent = true;
+        if (!emit_some(conn, 1)) break;
+    }
+    return sent;
+}
+
+void resume_kept(struct conn *conn, uint32_t n)
+{
+    struct resume *r = conn->resume;
+
+    r->ready += n;
+    for (uint32_t i = 0; i < n && r->unkept != NULL; i++)
+        r->unkept = r->unkept->next;
+    (void)resume_pump(conn);
 }
 
 bool resume_was_resumed(const struct resume *r)
@@ -228,7 +250,7 @@ void resume_lose(struct conn *conn, const char *why)
     resume_count_lost(conn->edge->resumes);
     gh_log(GH_LOG_WARN, "resume_lost", "request_id=%s reason=\"%s\" next=\"messages go on\"",
            conn->request_id, why);
-    if (resume_emit(conn, r->queued)) replies_resume_lost(conn);
+    if (emit_some(conn, r->queued)) replies_resume_lost(conn);
 }
 
 void resume_send(struct conn *conn, const void *data, size_t len, bool binary)
@@ -239,6 +261,10 @@ void resume_send(struct conn *conn, const void *data, size_t len, bool binary)
     if (conn->state != CONN_OPEN || conn->close_sent) return;
     /* More than can be given to whoever comes back would be a gap; who is here gets it. */
     if (!r->lost && r->bytes + len > RESUME_QUEUE_MAX) {
+        if (r->ready > 0) {
+            conn_close(conn, GH_CODE_SLOW_CONSUMER, 0, "queue full");
+            return;
+        }
         if (r->n_behind > 0) {
             resume_broken(conn);
             return;
@@ -253,7 +279,7 @@ void resume_send(struct conn *conn, const void *data, size_t len, bool binary)
     }
     queue_add(r, entry);
     if (r->lost)
-        (void)resume_emit(conn, 1);
+        (void)emit_some(conn, 1);
     else
         resume_dirty(r);
 }

@@ -28,7 +28,8 @@
 
 #define RESUME_SECRET_BYTES 43u /* as base64url */
 #define RESUME_STALL_MS     3000
-#define RESUME_QUEUE_MAX    (2u << 20) /* bytes that wait to be kept, of one connection */
+#define RESUME_QUEUE_MAX                                                                           \
+    (4500u << 10) /* bytes that wait, of one connection; they fit into one append */
 
 struct conn;
 struct edge;
@@ -51,8 +52,9 @@ GH_NODISCARD enum gh_err resume_new(const Gh__SessionCreated *created, struct re
 void resume_free(struct resume *resume); /* NULL is a no-op */
 /* The connection opens: its identity is entered, its route known. Joins the topics it was in. */
 GH_NODISCARD enum gh_err resume_adopt(struct conn *conn, struct resume *resume);
-/* After `welcome`: what the client has not had. */
-void resume_replay(struct conn *conn);
+/* Sends what is kept, as far as the connection's queue should be filled; again when that has left.
+ * False: there was nothing to send. After `welcome` this is what the client has not had. */
+bool resume_pump(struct conn *conn);
 
 bool resume_was_resumed(const struct resume *resume);
 uint64_t resume_generation(const struct resume *resume);

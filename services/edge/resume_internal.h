@@ -41,8 +41,11 @@ struct resume {
     uint64_t seq;   /* of the last message that went to the client */
     uint64_t seen;  /* what it had when it came */
     uint64_t acked; /* by the client */
+    /* Messages in order: those kept that the client's queue had no room for yet, those under way to
+     * be kept, those that wait. */
     struct resume_entry *first, *last;
-    uint32_t queued, in_flight; /* entries; in flight ones are the first */
+    struct resume_entry *unkept; /* the first that is not known to be kept */
+    uint32_t queued, ready, in_flight;
     size_t bytes;
     struct resume_change *changes, *changes_last;
     uint32_t changes_in_flight;
@@ -64,7 +67,8 @@ struct resume {
 
 void resume_dirty(struct resume *resume);
 void resume_undirty(struct resume *resume);
-bool resume_emit(struct conn *conn, uint32_t n);
+/* The next n are in the stream. */
+void resume_kept(struct conn *conn, uint32_t n);
 /* It goes on without: what waits is sent, the client is told. */
 void resume_lose(struct conn *conn, const char *why);
 void resume_detach(struct conn *conn);

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define BATCH_ITEMS    512u
-#define BATCH_BYTES    (2u << 20) /* with one connection's queue on top well under a bus message */
+#define BATCH_BYTES    (1u << 20) /* with one connection's queue on top well under a bus message */
 #define ARENA_BYTES    (64u << 20)
 #define RETRY_MS       100
 #define CURSORS_EVERY  50u /* retries: how often the cursors of quiet sessions are kept */
@@ -113,12 +113,13 @@ static Gh__SessionCursor **cursors_of(struct resume_link *link, const struct con
 
 static bool add_entries(struct resume_link *link, struct resume *r, Gh__SessionAppendItem *item)
 {
-    Gh__SessionEntry *entries = take(link, (r->queued + 1) * sizeof *entries);
+    const uint32_t count = r->queued - r->ready;
+    Gh__SessionEntry *entries = take(link, (count + 1) * sizeof *entries);
     uint32_t n = 0;
 
-    item->entries = take(link, (r->queued + 1) * sizeof *item->entries);
+    item->entries = take(link, (count + 1) * sizeof *item->entries);
     if (entries == NULL || item->entries == NULL) return false;
-    for (struct resume_entry *at = r->first; at != NULL; at = at->next, n++) {
+    for (struct resume_entry *at = r->unkept; at != NULL; at = at->next, n++) {
         gh__session_entry__init(&entries[n]);
         entries[n].data = gh_bytes(at->data, at->len);
         entries[n].binary = at->binary;
@@ -161,7 +162,7 @@ static Gh__SessionAppendItem *make_item(struct resume_link *link, struct conn *c
     item->user = gh_bytes(conn->identity->user, conn->identity->user_len);
     item->generation = r->generation;
     item->turn = ++r->turn;
-    item->first_seq = r->seq + 1;
+    item->first_seq = r->seq + r->ready + 1;
     item->acked = r->acked;
     if (!add_entries(link, r, item) || !add_changes(link, r, item)) return NULL;
     if (r->n_lanes > 0 || r->n_cursors > 0) {
@@ -217,7 +218,8 @@ static void settle(struct resume_link *link, struct conn *conn, enum gh_err err,
     r->stalled_ms = 0;
     *link->kept += kept;
     drop_changes(r);
-    if (resume_emit(conn, kept) && (r->first != NULL || r->changes != NULL)) resume_dirty(r);
+    resume_kept(conn, kept);
+    if (conn->state == CONN_OPEN && (r->unkept != NULL || r->changes != NULL)) resume_dirty(r);
 }
 
 static void on_appended(void *ctx, enum gh_err err, const void *body)

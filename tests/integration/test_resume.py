@@ -201,7 +201,7 @@ class Listener:
             self.problems.append(f"{message['seq']} after {self.seq}")
         self.seq = message["seq"]
         if message["type"] == "chat" and message["payload"]["text"].startswith("n "):
-            self.texts.append(int(message["payload"]["text"][2:]))
+            self.texts.append(int(message["payload"]["text"].split()[1]))
 
     def read(self, until):
         """Until until(self), or the connection ends (then False)."""
@@ -431,6 +431,26 @@ def test_what_was_said_while_the_client_was_away_is_waiting_for_it(edges):
         assert back.recv_type("chat")["payload"]["text"] == "still in it"
         assert back.ask("chat", {"room": "away", "text": "and may speak"})["type"] == "ack"
         back.close()
+
+
+def test_much_was_said_while_the_client_was_away(edges):
+    """More than its stream holds, and more than its queue takes at once: the application has it."""
+    listener = Listener(edges, "mona", "much").open("edge-1")
+    with edges.client("edge-2", edges.token("ward")) as ward:
+        assert ward.ask("join", {"room": "much"})["type"] == "ack"
+        assert listener.read(lambda l: l.seq == 1)
+        drop(listener.client)
+        reader = threading.Thread(target=lambda: [ward.recv_type("ack") for _ in range(6000)], daemon=True)
+        reader.start()
+        for i in range(1, 6001):
+            ward.send_message("chat", {"room": "much", "text": f"n {i} {'x' * 250}"})
+        reader.join(60)
+        assert not reader.is_alive()
+    listener.back("edge-1")
+    assert listener.read(lambda l: l.texts and l.texts[-1] == 6000)
+    listener.check()
+    assert len(listener.texts) == 6000
+    listener.client.close()
 
 
 def test_only_one_of_two_with_the_same_secret_wins(edges):
