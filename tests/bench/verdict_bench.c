@@ -248,7 +248,7 @@ static void worst(struct gh_json *json, int rounds, int round_ms, double median_
         if (only != NULL && strcmp(only, inputs[i].name) != 0) continue;
         ns = best_of(whole_verdict, &inputs[i], rounds, round_ms);
         printf("  %-42s %6zu B %9.1f us   x%-6.2f %s\n", inputs[i].name, inputs[i].len, ns / 1e3,
-               ns / median_ns, gh_code_info(last_code)->name);
+               median_ns > 0 ? ns / median_ns : 0, gh_code_info(last_code)->name);
         gh_json_key(json, inputs[i].name);
         gh_json_double(json, round(ns));
     }
@@ -285,7 +285,7 @@ int main(int argc, char **argv)
     gh_buf_init(&text, 0);
     gh_json_init(&json, &text);
     gh_json_begin_object(&json);
-    worst(&json, rounds < 3 ? rounds : 3, round_ms, ordinary(&json, rounds, round_ms, node));
+    worst(&json, rounds, round_ms, ordinary(&json, rounds, round_ms, node));
     gh_json_end_object(&json);
     if (gh_json_finish(&json) != GH_OK) status = 1;
     if (status == 0 && json_path != NULL) {

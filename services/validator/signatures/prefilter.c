@@ -17,6 +17,8 @@
 /* What prose of any kind has: a mask without these is a rare one. */
 #define COMMON " !\"'(),-.0123456789:;?\n\r\t"
 
+#define SHORT 12 /* a text that is looked at sooner than the tables are loaded */
+
 static inline uint32_t load32(const unsigned char *p)
 {
     uint32_t v;
@@ -303,7 +305,7 @@ bool prefilter_run(const struct prefilter *prefilter, const char *text, size_t l
     const struct prefilter *pf = prefilter;
     const unsigned char *p = (const unsigned char *)text;
 
-    if (pf->avx2) {
+    if (pf->avx2 && len >= SHORT) {
         uint64_t have = prefilter_classes_avx2(&pf->classes, p, len);
 
         if (pf->tiers[0].used) prefilter_windows_avx2(pf, &pf->tiers[0], p, len, have, rules);
