@@ -73,7 +73,7 @@ void conn_accept(struct edge *edge, const struct conn_socket *socket)
     if (conn == NULL || conn_table_add(&edge->conns, conn, &conn->id) != GH_OK) {
         free(conn);
         address_leave(&edge->addresses, socket->address_entry);
-        (*edge->stats.handshakes_failed)++;
+        events_handshake_failed(edge, &socket->addr);
         (void)close(socket->fd);
         return;
     }
@@ -96,10 +96,11 @@ void conn_accept(struct edge *edge, const struct conn_socket *socket)
     conn->wsi = wsi;
     if (wsi == NULL) {
         handshake_ends(conn);
-        (*edge->stats.handshakes_failed)++;
+        events_handshake_failed(edge, &conn->addr);
         conn_free(conn);
         return;
     }
+    transport_own_deadlines(wsi);
     conn_rearm(conn);
 }
 
@@ -130,7 +131,7 @@ void conn_on_closed(void *ctx, void *user)
 
     if (conn->state == CONN_HEAD || conn->state == CONN_ADMITTING) {
         handshake_ends(conn);
-        (*edge->stats.handshakes_failed)++;
+        events_handshake_failed(edge, &conn->addr);
         handshake_abandon(conn);
     }
     conn_leave(conn);

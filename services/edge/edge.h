@@ -38,6 +38,12 @@ struct outbound;
 struct resume_link;
 struct tls;
 
+struct edge_failures { /* sockets that ended before any answer, since the last event about them */
+    uint64_t count;
+    struct addr addr; /* of the last */
+    int64_t told_ms;
+};
+
 struct edge {
     struct gh_service *service;
     uv_loop_t *loop;
@@ -60,6 +66,7 @@ struct edge {
     struct pmd *pmd;    /* of all connections that compress */
     struct conn *dirty; /* connections with something to write */
     struct stats stats;
+    struct edge_failures failures;
 
     struct gh_client *auth;
     struct batcher *batcher;

@@ -13,6 +13,9 @@
         .name = field, .value = gh_bytes_str(str)                                                  \
     }
 
+#define FAILURES_EVERY_MS 1000
+#define FAILURES_MANY     100 /* in that time: somebody means it */
+
 static void describe(const struct conn *conn, struct gh_audit_event *event,
                      char address[ADDR_TEXT_MAX])
 {
@@ -54,6 +57,28 @@ void events_http_refused(struct conn *conn, const char *path, uint32_t code, con
 
     describe(conn, &event, address);
     gh_audit_emit(conn->edge->audit, info->severity, "http.refused", &event);
+}
+
+void events_handshake_failed(struct edge *edge, const struct addr *addr)
+{
+    (*edge->stats.handshakes_failed)++;
+    edge->failures.count++;
+    edge->failures.addr = *addr;
+}
+
+void events_tick(struct edge *edge)
+{
+    struct edge_failures *failures = &edge->failures;
+    char address[ADDR_TEXT_MAX];
+    struct gh_audit_event event = { .fields = { NUMBER("count", failures->count) } };
+
+    if (failures->count == 0 || edge_now(edge) < failures->told_ms + FAILURES_EVERY_MS) return;
+    addr_format(&failures->addr, address);
+    event.address = gh_bytes_str(address);
+    gh_audit_emit(edge->audit, failures->count < FAILURES_MANY ? GH_SEV_NOTICE : GH_SEV_WARNING,
+                  "handshakes.failed", &event);
+    failures->count = 0;
+    failures->told_ms = edge_now(edge);
 }
 
 void events_opened(struct conn *conn)

@@ -157,7 +157,7 @@ void handshake_rx(struct conn *conn, const uint8_t *data, size_t len)
     enum gh_code code;
     size_t room;
 
-    if (hs == NULL) transport_established(conn->wsi);
+    if (hs == NULL) transport_own_deadlines(conn->wsi);
     if (hs != NULL && hs->http != NULL) {
         http_rx(conn, data, len);
         return;

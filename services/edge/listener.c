@@ -1,6 +1,7 @@
 #include "listener.h"
 
 #include "edge.h"
+#include "events.h"
 #include "proxy_header.h"
 #include "shed.h"
 
@@ -81,7 +82,7 @@ static void preface_abort(struct preface *preface)
     int fd = preface->socket.fd;
 
     address_leave(&edge->addresses, preface->socket.address_entry);
-    (*edge->stats.handshakes_failed)++;
+    events_handshake_failed(edge, &preface->socket.addr);
     preface_drop(preface);
     (void)close(fd);
 }
@@ -325,7 +326,7 @@ static void take(struct listener *listener, int fd, const struct sockaddr_storag
                  edge->config.forwarded_header == EDGE_FORWARDED_NONE &&
                  edge_config_trusts(&edge->config, &socket.addr);
     if (edge->conns.used + listener->n_prefaces >= edge->config.max_connections + RESERVE) {
-        (*edge->stats.handshakes_failed)++;
+        events_handshake_failed(edge, &socket.addr);
         (void)close(fd);
         return;
     }

@@ -1,6 +1,7 @@
 /*
  * replies - the messages the edge itself sends: welcome, error, health-check, token_expiring,
- * token_refresh, csrf_rotated, going_away, resume_lost. The shapes stand in proto/README.md (gatehouse.v1).
+ * token_refresh, csrf_rotated, going_away, resume_lost. The shapes stand in proto/README.md
+ * (gatehouse.v1).
  */
 #ifndef EDGE_REPLIES_H
 #define EDGE_REPLIES_H

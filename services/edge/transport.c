@@ -170,7 +170,7 @@ struct lws *transport_adopt(struct transport *transport, int fd, bool tls, void 
     return wsi;
 }
 
-void transport_established(struct lws *wsi)
+void transport_own_deadlines(struct lws *wsi)
 {
     lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
 }

@@ -48,9 +48,10 @@ void transport_free(struct transport *transport);
  * may not have been called, which *user's owner tells by its own state. */
 struct lws *transport_adopt(struct transport *transport, int fd, bool tls, void *user);
 
-/* The first bytes have come: from here on the deadlines are ours. libwebsockets leaves the timeout
- * of the TLS handshake running on a raw connection, and would close it 5 s later. */
-void transport_established(struct lws *wsi);
+/* Takes libwebsockets' timeout off: after adoption, since its list of them is sorted by walking it,
+ * which a thousand handshakes under way make dear, and all of one moment's would be cut in one
+ * turn; and when the first bytes have come, since it sets another after a TLS handshake. */
+void transport_own_deadlines(struct lws *wsi);
 /* Sends or keeps all of it. False: the connection is broken and about to close. */
 bool transport_write(struct lws *wsi, uint8_t *data, size_t len);
 /* Something of the last write is still waiting: writing more only makes it longer. */

@@ -27,7 +27,7 @@ HONEST = 200
 QUIET_S = 10 if FULL else 2
 ROUTE = {"path": "/ws", "name": "main", "app": "chat", "missing_origin": "allow", "credentials": ["bearer"],
          "compression": "on"}
-CONFIG = {"edge": {"handshake_timeout": "5s" if FULL else "3s", "close_timeout": "1s", "max_queue_bytes": "256KiB",
+CONFIG = {"edge": {"handshake_timeout": "10s" if FULL else "3s", "close_timeout": "1s", "max_queue_bytes": "256KiB",
                    "max_connections": 12000, "max_connections_per_address": 12000,
                    "max_handshakes_per_address": 150,
                    "local_rates": {"connects_per_s": 100000, "connects_burst": 100000}},
@@ -102,13 +102,19 @@ def honest(suite):
               f"{lap['max_us'] / 1e3:>7.1f} {growth / MIB:>9.1f}  {became}")
 
 
+def humble():
+    """Also where the test itself runs at a real-time priority, to be judged on a machine that does other things."""
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    os.nice(15)
+
+
 def attack(suite, honest, name, kind, amount, *more, token=None):
     """Plays one attack; what the attackers saw."""
     edge = suite["edge-1"]
     before = peak = rss(edge)
     honest.lap()
     process = subprocess.Popen([sys.executable, ROOT / "tests" / "support" / "attackers.py", kind, str(suite.port), str(amount), *more],
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=lambda: os.nice(15))
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=humble)
     process.stdin.write((token or "") + "\n")
     process.stdin.close()
     while process.poll() is None:
@@ -131,26 +137,33 @@ def failed(suite):
     return suite["edge-1"].metric(FAILED)
 
 
+def told(suite):
+    """What the audit log says of sockets that were cut without an answer."""
+    return sum(int(r["fields"]["count"]) for r in suite.audit_records() if r["kind"] == "handshakes.failed")
+
+
 def closed(suite, code):
     return suite["edge-1"].metrics().get(f'gatehouse_edge_connections_closed_total{{code="{code}"}}', 0)
 
 
 def test_half_open_tls_handshakes(suite, honest):
     """Silent sockets, and sockets with half a ClientHello: cut at the deadline without a word."""
-    count, before = 5000 if FULL else 600, failed(suite)
+    count, before, logged = 5000 if FULL else 600, failed(suite), told(suite)
     seen = attack(suite, honest, "half-open TLS", "half-open", count)
     assert seen["heard"] == {"": count} and seen["left"] == 0
     wait_until("all were counted", lambda: failed(suite) >= before + count)
+    wait_until("all are in the audit log", lambda: told(suite) >= logged + count)
 
 
 def test_tls_handshakes_that_stop_after_the_client_hello(suite, honest):
     """The dear half of a handshake is asked for and the rest never comes. Those past the caps on handshakes under way
     are cut without one."""
-    count, before = 5000 if FULL else 600, failed(suite)
+    count, before, logged = 5000 if FULL else 600, failed(suite), told(suite)
     seen = attack(suite, honest, "stalled TLS", "hello", count)
     assert seen["closed"] == count and seen["left"] == 0
     assert seen["heard"].get("a ServerHello", 0) >= min(count, 100)
     wait_until("all were counted", lambda: failed(suite) >= before + count)
+    wait_until("all are in the audit log", lambda: told(suite) >= logged + count)
 
 
 def test_one_address_cannot_take_every_handshake(suite, honest):
@@ -167,11 +180,11 @@ def test_slow_heads(suite, honest):
     timeouts = 'gatehouse_edge_handshakes_refused_total{code="request_timeout"}'
     count, before, uncounted = 2000 if FULL else 300, suite["edge-1"].metrics().get(timeouts, 0), failed(suite)
     seen = attack(suite, honest, "slow heads", "slow-heads", count)
-    told = seen["heard"].pop("HTTP/1.1 408")
-    assert told >= count // 10 and seen["left"] == 0
+    answered = seen["heard"].pop("HTTP/1.1 408")
+    assert answered >= count // 10 and seen["left"] == 0
     assert set(seen["heard"]) <= {""} and seen["closed"] == seen["began"]
-    assert suite["edge-1"].metrics()[timeouts] == before + told
-    wait_until("the rest were counted", lambda: failed(suite) >= uncounted + count - told)
+    assert suite["edge-1"].metrics()[timeouts] == before + answered
+    wait_until("the rest were counted", lambda: failed(suite) >= uncounted + count - answered)
     suite.wait_audit("handshake.refused", code="request_timeout")
 
 
