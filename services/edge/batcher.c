@@ -60,7 +60,8 @@ static void refuse_items(struct batch *batch, uint32_t code)
         if (batch->meta[i].outgoing != NULL) outbound_failed(batch->meta[i].outgoing, code);
         if (conn == NULL || conn->left) continue;
         conn->unanswered--;
-        delivery_refused(conn, code, NULL, 0, 0);
+        delivery_unread(conn, code, batch->items[i].data.data, batch->items[i].data.len,
+                        batch->items[i].binary);
     }
     give(batch);
 }
@@ -369,11 +370,11 @@ void batcher_add(struct conn *conn, const void *data, size_t len, bool binary)
     struct batch *batch = lane != NULL ? open_batch(batcher, lane, len) : NULL;
 
     if (lane == NULL) {
-        delivery_refused(conn, GH_CODE_UNAVAILABLE, NULL, 0, 0);
+        delivery_unread(conn, GH_CODE_UNAVAILABLE, data, len, binary);
         return;
     }
     if (batch == NULL || !batch_add_inbound(batch, &batcher->pool, conn, data, len, binary)) {
-        delivery_refused(conn, GH_CODE_INTERNAL, NULL, 0, 0);
+        delivery_unread(conn, GH_CODE_INTERNAL, data, len, binary);
         return;
     }
     batcher->bytes += len;

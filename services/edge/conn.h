@@ -41,6 +41,7 @@ struct app_lane;
 struct validator_lane;
 struct user_entry;
 struct origin;
+struct refusals;
 struct pmd_peer;
 
 enum conn_state { CONN_HEAD, CONN_ADMITTING, CONN_OPEN, CONN_CLOSING, CONN_LINGER };
@@ -154,7 +155,8 @@ struct conn {
     uint64_t messages_in, messages_out; /* since the connection opened */
     uint64_t touched_in, touched_out;   /* as of the last SessionTouch */
     uint64_t bytes_in, bytes_out;
-    uint32_t refused; /* messages */
+    uint32_t refused;          /* messages */
+    struct refusals *refusals; /* of the last second; NULL: none */
     char request_id[GH_REQUEST_ID_LEN + 1];
 };
 

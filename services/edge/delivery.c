@@ -4,6 +4,7 @@
 #include "charge.h"
 #include "edge.h"
 #include "events.h"
+#include "message_id.h"
 #include "refresh.h"
 #include "replies.h"
 #include "resume.h"
@@ -152,6 +153,16 @@ void delivery_refused(struct conn *conn, uint32_t code, const void *id, size_t i
                       uint64_t retry_after_ms)
 {
     replies_error(conn, NULL, code, id, id_len, retry_after_ms);
+}
+
+void delivery_unread(struct conn *conn, uint32_t code, const void *data, size_t len, bool binary)
+{
+    char id[MESSAGE_ID_TEXT_MAX];
+    size_t id_len = 0;
+    bool found =
+        !binary && message_id_find(&conn->edge->tape, (const char *)data, len, id, &id_len);
+
+    delivery_refused(conn, code, found ? id : NULL, id_len, 0);
 }
 
 static void refused_by_validator(struct conn *conn, const Gh__Verdict *verdict)

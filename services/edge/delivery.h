@@ -21,6 +21,8 @@ void delivery_verdict(struct conn *conn, const Gh__Verdict *verdict, bool binary
 /* A message that came to no verdict. */
 void delivery_refused(struct conn *conn, uint32_t code, const void *id, size_t id_len,
                       uint64_t retry_after_ms);
+/* The same, before anybody has read the message: its id is looked for in the bytes. */
+void delivery_unread(struct conn *conn, uint32_t code, const void *data, size_t len, bool binary);
 /* Puts a connection on the list of those that wait for the same thing. */
 void delivery_wait(struct conn *conn, struct conn **list);
 /* Their reason to wait is over: empties the list and lets each go on, as far as it comes. */

@@ -33,6 +33,7 @@ struct ban_feed;
 struct revoke_feed;
 struct drain;
 struct shed;
+struct refusals;
 struct app_links;
 struct outbound;
 struct resume_link;
@@ -63,8 +64,9 @@ struct edge {
     struct wheel wheel;         /* of connections */
     struct wheel preface_wheel; /* of sockets that are none yet */
     struct outbox_pool pool;
-    struct pmd *pmd;    /* of all connections that compress */
-    struct conn *dirty; /* connections with something to write */
+    struct pmd *pmd;           /* of all connections that compress */
+    struct conn *dirty;        /* connections with something to write */
+    struct refusals *refusals; /* of connections that were refused messages in the last second */
     struct stats stats;
     struct edge_failures failures;
 

@@ -1,7 +1,9 @@
 #include "events.h"
 
 #include "edge.h"
+#include "event_cap.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define NUMBER(field, n)                                                                           \
@@ -66,21 +68,6 @@ void events_handshake_failed(struct edge *edge, const struct addr *addr)
     edge->failures.addr = *addr;
 }
 
-void events_tick(struct edge *edge)
-{
-    struct edge_failures *failures = &edge->failures;
-    char address[ADDR_TEXT_MAX];
-    struct gh_audit_event event = { .fields = { NUMBER("count", failures->count) } };
-
-    if (failures->count == 0 || edge_now(edge) < failures->told_ms + FAILURES_EVERY_MS) return;
-    addr_format(&failures->addr, address);
-    event.address = gh_bytes_str(address);
-    gh_audit_emit(edge->audit, failures->count < FAILURES_MANY ? GH_SEV_NOTICE : GH_SEV_WARNING,
-                  "handshakes.failed", &event);
-    failures->count = 0;
-    failures->told_ms = edge_now(edge);
-}
-
 void events_opened(struct conn *conn)
 {
     char address[ADDR_TEXT_MAX];
@@ -105,6 +92,82 @@ void events_closing(struct conn *conn, const char *reason)
     gh_audit_emit(conn->edge->audit, info->severity, "connection.ended", &event);
 }
 
+/* --- refused messages --------------------------------------------------------------------------
+ */
+
+struct refusals { /* of one connection, in the second that goes on */
+    struct event_cap cap;
+    struct conn *conn;
+    struct refusals *next, **at; /* in edge.refusals */
+};
+
+static void tell_suppressed(const struct refusals *refusals)
+{
+    struct conn *conn = refusals->conn;
+    char address[ADDR_TEXT_MAX];
+
+    for (uint32_t code = 0; refusals->cap.suppressed > 0 && code < GH_CODE_COUNT; code++) {
+        const struct gh_code_info *info = gh_code_info(code);
+        struct gh_audit_event event = {
+            .code = info->name,
+            .fields = { TEXT("route", conn->route->name),
+                        NUMBER("suppressed", refusals->cap.counts[code]),
+                        TEXT("connection", conn->request_id) },
+        };
+
+        if (refusals->cap.counts[code] == 0) continue;
+        describe(conn, &event, address);
+        gh_audit_emit(conn->edge->audit, info->severity, "message.refused", &event);
+    }
+}
+
+static void end_refusals(struct refusals *refusals)
+{
+    tell_suppressed(refusals);
+    *refusals->at = refusals->next;
+    if (refusals->next != NULL) refusals->next->at = refusals->at;
+    refusals->conn->refusals = NULL;
+    free(refusals);
+}
+
+static struct refusals *begin_refusals(struct conn *conn)
+{
+    struct refusals *refusals = calloc(1, sizeof *refusals);
+    struct edge *edge = conn->edge;
+
+    if (refusals == NULL) return NULL;
+    refusals->conn = conn;
+    refusals->next = edge->refusals;
+    refusals->at = &edge->refusals;
+    if (edge->refusals != NULL) edge->refusals->at = &refusals->next;
+    edge->refusals = refusals;
+    conn->refusals = refusals;
+    event_cap_begin(&refusals->cap, edge_now(edge));
+    return refusals;
+}
+
+static void tell_all_suppressed(struct edge *edge, int64_t now_ms)
+{
+    struct refusals *next;
+
+    for (struct refusals *refusals = edge->refusals; refusals != NULL; refusals = next) {
+        next = refusals->next;
+        if (event_cap_over(&refusals->cap, now_ms)) end_refusals(refusals);
+    }
+}
+
+static bool may_tell(struct conn *conn, uint32_t code)
+{
+    struct refusals *refusals = conn->refusals;
+
+    if (refusals != NULL && event_cap_over(&refusals->cap, edge_now(conn->edge))) {
+        end_refusals(refusals);
+        refusals = NULL;
+    }
+    if (refusals == NULL) refusals = begin_refusals(conn);
+    return refusals == NULL || event_cap_take(&refusals->cap, code);
+}
+
 void events_closed(struct conn *conn)
 {
     char address[ADDR_TEXT_MAX];
@@ -119,6 +182,7 @@ void events_closed(struct conn *conn)
                     TEXT("route", conn->route->name) },
     };
 
+    if (conn->refusals != NULL) end_refusals(conn->refusals);
     describe(conn, &event, address);
     gh_audit_emit(conn->edge->audit, GH_SEV_INFO, "connection.closed", &event);
 }
@@ -130,6 +194,7 @@ void events_verdict(struct conn *conn, const char *request_id, const Gh__Verdict
     struct gh_audit_event event = { .code = info->name };
     size_t n = 0;
 
+    if (verdict->code != 0 && !may_tell(conn, verdict->code)) return;
     describe(conn, &event, address);
     if (request_id != NULL) event.request_id = gh_bytes_str(request_id);
     event.fields[n++] = (struct gh_audit_field)TEXT("route", conn->route->name);
@@ -165,4 +230,28 @@ void events_withheld(struct edge *edge, const struct route *route, uint32_t code
         event.fields[n++] = (struct gh_audit_field){ .name = "rule", .value = verdict->rule };
     gh_audit_emit(edge->audit, info->severity > GH_SEV_NOTICE ? info->severity : GH_SEV_WARNING,
                   "message.withheld", &event);
+}
+
+/* --- the tick ----------------------------------------------------------------------------------
+ */
+
+static void tell_failures(struct edge *edge)
+{
+    struct edge_failures *failures = &edge->failures;
+    char address[ADDR_TEXT_MAX];
+    struct gh_audit_event event = { .fields = { NUMBER("count", failures->count) } };
+
+    if (failures->count == 0 || edge_now(edge) < failures->told_ms + FAILURES_EVERY_MS) return;
+    addr_format(&failures->addr, address);
+    event.address = gh_bytes_str(address);
+    gh_audit_emit(edge->audit, failures->count < FAILURES_MANY ? GH_SEV_NOTICE : GH_SEV_WARNING,
+                  "handshakes.failed", &event);
+    failures->count = 0;
+    failures->told_ms = edge_now(edge);
+}
+
+void events_tick(struct edge *edge)
+{
+    tell_failures(edge);
+    tell_all_suppressed(edge, edge_now(edge));
 }

@@ -5,6 +5,7 @@
 #ifndef EDGE_EVENTS_H
 #define EDGE_EVENTS_H
 
+#include <stdint.h>
 #include <validator.pb-c.h>
 
 struct addr;
@@ -22,7 +23,8 @@ void events_tick(struct edge *edge); /* tells what is to be told by now */
 void events_opened(struct conn *conn);
 void events_closing(struct conn *conn, const char *reason); /* when the edge ends it */
 void events_closed(struct conn *conn);                      /* with its counters */
-/* A message the validator refused, or one that was let through with a score. */
+/* A message the validator refused, or one that was let through with a score. Refusals of one
+ * connection are capped (event_cap.h). */
 void events_verdict(struct conn *conn, const char *request_id, const Gh__Verdict *verdict);
 /* A message of an application that went to nobody, since its verdict says so. */
 void events_withheld(struct edge *edge, const struct route *route, uint32_t code,
