@@ -3,6 +3,7 @@
 
 #include "validator/schema/vectorscan.h"
 #include "validator/signatures/compiled.h"
+#include "validator/signatures/jobs.h"
 #include "validator/signatures/normalise.h"
 #include "validator/signatures/prefilter.h"
 #include "validator/signatures/rules.h"
@@ -170,24 +171,17 @@ static unsigned flags_of(const struct rule *rule)
     return HS_FLAG_DOTALL | (rule->case_sensitive ? 0 : HS_FLAG_CASELESS);
 }
 
-static enum gh_err compile_rule(struct signatures *s, uint32_t i, const struct compiled *compiled,
-                                struct required *ret_required, struct signatures_problem *problem)
+static enum gh_err check_rule(const struct signatures *s, uint32_t i, const struct job *job,
+                              struct required *ret_required, struct signatures_problem *problem)
 {
     const struct rule *rule = &s->rules.list[i];
-    hs_compile_error_t *bad = NULL;
     char why[160];
     enum gh_err err;
 
-    if (compiled != NULL) s->dbs[i] = compiled_take(compiled, rule->pattern, flags_of(rule));
-    if (s->dbs[i] == NULL) {
-        s->n_compiled++;
-        if (vectorscan_compile(rule->pattern, flags_of(rule), &s->dbs[i], &bad) != HS_SUCCESS) {
-            err = rules_problem(problem, s->rules.files[rule->file], rule->line, rule->id,
-                                "pattern: %s", bad != NULL ? bad->message : "does not compile");
-            if (bad != NULL) hs_free_compile_error(bad);
-            return err;
-        }
-    }
+    if (job->db == NULL)
+        return rules_problem(problem, s->rules.files[rule->file], rule->line, rule->id,
+                             "pattern: %s",
+                             job->error != NULL ? job->error->message : "does not compile");
     err = required_find(rule->pattern, ret_required, why, sizeof(why));
     if (err == GH_ERR_CONFIG)
         return rules_problem(problem, s->rules.files[rule->file], rule->line, rule->id,
@@ -199,17 +193,35 @@ static enum gh_err compile_rule(struct signatures *s, uint32_t i, const struct c
     return err;
 }
 
+static void compile_rules(struct signatures *s, const struct compiled *compiled, struct job *jobs)
+{
+    for (uint32_t i = 0; i < s->rules.n; i++) {
+        const struct rule *rule = &s->rules.list[i];
+
+        jobs[i] = (struct job){ .pattern = rule->pattern, .flags = flags_of(rule) };
+        if (compiled != NULL) jobs[i].db = compiled_take(compiled, rule->pattern, jobs[i].flags);
+        s->n_compiled += jobs[i].db == NULL;
+    }
+    jobs_run(jobs, s->rules.n);
+}
+
 static enum gh_err compile(struct signatures *s, const struct compiled *compiled,
                            struct signatures_problem *problem)
 {
     struct required *required = calloc(s->rules.n, sizeof(*required));
+    struct job *jobs = calloc(s->rules.n, sizeof(*jobs));
     enum gh_err err = GH_OK;
 
     s->dbs = calloc(s->rules.n, sizeof(*s->dbs));
-    if (required == NULL || s->dbs == NULL) err = GH_ERR_NOMEM;
-    for (uint32_t i = 0; i < s->rules.n && err == GH_OK; i++)
-        err = compile_rule(s, i, compiled, &required[i], problem);
+    if (required == NULL || jobs == NULL || s->dbs == NULL) err = GH_ERR_NOMEM;
+    if (err == GH_OK) compile_rules(s, compiled, jobs);
+    for (uint32_t i = 0; jobs != NULL && s->dbs != NULL && i < s->rules.n; i++) {
+        s->dbs[i] = jobs[i].db;
+        if (err == GH_OK) err = check_rule(s, i, &jobs[i], &required[i], problem);
+        if (jobs[i].error != NULL) hs_free_compile_error(jobs[i].error);
+    }
     if (err == GH_OK) err = prefilter_new(required, s->rules.n, &s->prefilter);
+    free(jobs);
     free(required);
     return err;
 }
