@@ -660,3 +660,24 @@ def test_the_application_starts_again_while_a_client_is_away(edges):
             assert client.recv_type("chat")["payload"]["text"] == "who is here"
             assert client.ask("chat", {"room": "restart", "text": "still a member"})["type"] == "ack"
             client.close()
+
+
+@pytest.mark.skipif(not os.environ.get("GH_RESUME_FLAP"), reason="20 s; GH_RESUME_FLAP=1 asks for it")
+def test_an_instance_out_of_sight_for_a_while_is_asked_what_it_said(edges):
+    listener = Listener(edges, "flo", "flap").open("edge-1")
+    with Talker(edges, "edge-2", "flap", rate=200) as talker:
+        assert listener.read(lambda l: len(l.texts) > 100)
+        for name in ("chat-1", "chat-2"):
+            with Frozen([edges.suite[name].pid]):
+                end = time.monotonic() + 7  # silence is noticed after 5
+                assert listener.read(lambda l: time.monotonic() > end)
+            have = len(listener.texts)
+            assert listener.read(lambda l: len(l.texts) > have + 100)
+        listener.back("edge-2")
+        talker.stop()
+        assert listener.read(lambda l: l.texts[-1] == talker.said)
+    # What was refused with `unavailable` meanwhile may be missing, or late if the instance found it when it woke
+    # up, with the talker at the other one by then: only that nothing is twice holds for the texts.
+    assert not listener.problems, listener.problems[:5]
+    assert len(set(listener.texts)) == len(listener.texts)
+    listener.client.close()
