@@ -1,4 +1,4 @@
-#include "app_link.h"
+#include "app_link_internal.h"
 
 #include "app_ops.h"
 #include "delivery.h"
@@ -20,63 +20,6 @@
                   */
 #define BATCH_ARENA_MAX (32u << 20)
 #define BATCHES_KEPT    16
-#define ID_MAX          64
-#define GONE_MAX        16 /* instances out of sight that are remembered */
-
-struct item_meta { /* what is needed to answer a client when its batch fails */
-    uint64_t conn_id;
-    uint8_t id_len;
-    bool message;
-    bool resume; /* it asks for what a session missed */
-    char id[ID_MAX];
-};
-
-struct app_batch {
-    struct app_batch *next;
-    struct app_link *link;
-    struct app_lane *lane; /* it went to; good while it is unanswered */
-    struct gh_arena *arena;
-    size_t bytes;
-    uint32_t n, cap;
-    Gh__AppItem *items, **item_ptrs;
-    struct item_meta *meta;
-};
-
-struct app_lane {
-    struct app_lane *next;
-    struct app_link *link;
-    struct gh_client_peer *peer;
-    struct app_batch *open;
-    struct conn *conns;   /* announced here */
-    struct conn *waiters; /* with messages that found no room */
-    uint64_t cursor;
-    char origin[APP_ORIGIN_MAX + 1];
-};
-
-struct gone { /* an instance that was here */
-    char origin[APP_ORIGIN_MAX + 1];
-    uint64_t cursor;
-    int64_t at_ms;
-};
-
-struct app_link {
-    struct app_links *links;
-    const char *name;
-    struct gh_client *client;
-    struct app_lane *lanes;
-    struct conn *homeless; /* connections no instance knows */
-    struct app_batch *free;
-    size_t n_free;
-    uint64_t keep_ms; /* 0: no route of it is resumable */
-    struct gone gone[GONE_MAX];
-    unsigned next_gone;
-};
-
-struct app_links {
-    struct edge *edge;
-    size_t count;
-    struct app_link links[];
-};
 
 /* --- batches ---------------------------------------------------------------------------------- */
 
@@ -349,17 +292,10 @@ static struct app_lane *lane_of(struct app_link *link, struct gh_client_peer *pe
     return lane;
 }
 
-static struct gone *find_gone(struct app_link *link, const struct app_lane *lane)
-{
-    for (size_t i = 0; i < GONE_MAX; i++)
-        if (strcmp(link->gone[i].origin, lane->origin) == 0) return &link->gone[i];
-    return NULL;
-}
-
 /* Is its session behind what this instance said? From where on is *ret_cursor. */
 static bool goes_on(struct conn *conn, struct app_lane *lane, uint64_t *ret_cursor)
 {
-    const struct gone *gone;
+    const struct app_gone *gone;
 
     if (conn->resume == NULL) return false;
     if (!conn->announced && !resume_was_resumed(conn->resume)) return false; /* it has just begun */
@@ -367,7 +303,7 @@ static bool goes_on(struct conn *conn, struct app_lane *lane, uint64_t *ret_curs
     *ret_cursor = 0;
     if (!conn->announced) return true; /* an instance its session has never heard of */
     /* Known to another instance, or to this one before: it is told what the session is in. */
-    gone = find_gone(lane->link, lane);
+    gone = app_link_gone(lane->link, lane);
     *ret_cursor = gone != NULL && gone->at_ms >= conn->opened_ms ? gone->cursor : lane->cursor;
     return true;
 }
@@ -437,50 +373,6 @@ void app_link_leave(struct conn *conn)
 
 /* ---- sessions that come back ---- */
 
-void app_link_keep(struct app_link *link, uint64_t window_ms)
-{
-    if (window_ms > link->keep_ms) link->keep_ms = window_ms;
-}
-
-const char *app_lane_origin(const struct app_lane *lane)
-{
-    return lane->origin;
-}
-
-uint64_t app_lane_cursor(const struct app_lane *lane)
-{
-    return lane->cursor;
-}
-
-void app_lane_passed(struct app_lane *lane, uint64_t number)
-{
-    if (number > lane->cursor) lane->cursor = number;
-}
-
-const struct app_lane *app_link_next_lane(const struct app_link *link, const struct app_lane *lane)
-{
-    return lane != NULL ? lane->next : link->lanes;
-}
-
-size_t app_links_cursors(const struct app_links *links, struct app_cursor *cursors, size_t max)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < links->count; i++) {
-        const struct app_link *link = &links->links[i];
-
-        if (link->keep_ms == 0) continue;
-        for (const struct app_lane *lane = link->lanes; lane != NULL && n < max; lane = lane->next)
-            cursors[n++] = (struct app_cursor){ lane, lane->origin, lane->cursor };
-        /* Those out of sight here may be in sight of the edge it comes back to. */
-        for (size_t g = 0; g < GONE_MAX && n < max; g++)
-            if (link->gone[g].origin[0] != 0)
-                cursors[n++] =
-                    (struct app_cursor){ NULL, link->gone[g].origin, link->gone[g].cursor };
-    }
-    return n;
-}
-
 /* The next resumable connection of this link that is not behind already. */
 static struct conn *next_resumable(struct app_lane *lane, uint32_t *at)
 {
@@ -506,7 +398,7 @@ void app_lane_ask_again(struct app_lane *lane)
  * here. */
 static void welcome_back(struct app_lane *lane)
 {
-    struct gone *gone = find_gone(lane->link, lane);
+    struct app_gone *gone = app_link_gone(lane->link, lane);
     struct conn *conn;
     uint64_t cursor;
     uint32_t at = 0;
@@ -526,12 +418,12 @@ static void welcome_back(struct app_lane *lane)
 static void see_off(struct app_lane *lane)
 {
     struct app_link *link = lane->link;
-    struct gone *gone = find_gone(link, lane);
+    struct app_gone *gone = app_link_gone(link, lane);
     struct conn *conn;
     uint32_t at = 0;
 
     if (link->keep_ms == 0) return;
-    if (gone == NULL) gone = &link->gone[link->next_gone++ % GONE_MAX];
+    if (gone == NULL) gone = &link->gone[link->next_gone++ % APP_GONE_MAX];
     while ((conn = conn_table_walk(&link->links->edge->conns, &at)) != NULL) {
         if (conn->resume == NULL || !resume_has_own(conn, lane)) continue;
         conn_close(conn, GH_CODE_GOING_AWAY, 0, "application away while resuming");
@@ -629,7 +521,7 @@ enum gh_err app_link_message(struct conn *conn, const struct app_message *messag
         return GH_ERR_NOMEM;
     }
     meta = &batch->meta[batch->n - 1];
-    meta->id_len = (uint8_t)(message->id.len <= ID_MAX ? message->id.len : 0);
+    meta->id_len = (uint8_t)(message->id.len <= APP_ID_MAX ? message->id.len : 0);
     if (meta->id_len > 0) memcpy(meta->id, message->id.data, meta->id_len);
     conn->app_unanswered++;
     return GH_OK;
