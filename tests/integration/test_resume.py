@@ -653,7 +653,8 @@ def test_the_application_starts_again_while_a_client_is_away(edges):
     for name in ("chat-1", "chat-2"):
         edges.suite[name].kill()
         edges.start_service(name)
-    with open_in_room(edges, "edge-2", "zoe", "restart") as zoe:
+    with edges.client("edge-2", edges.token("zoe")) as zoe:
+        wait_until("her application is back", lambda: zoe.ask("join", {"room": "restart"})["type"] == "ack")
         back = [edges.back("edge-2", edges.token(f"app{i}"), client, 1) for i, client in enumerate(clients)]
         zoe.ask("chat", {"room": "restart", "text": "who is here"})
         for client in back:
