@@ -122,7 +122,7 @@ static const struct gh_config_field edge_fields[] = {
       .max = 65536 },
     { "max_headers", GH_CFG_U32, EDGE(max_headers), .dflt = "64", .min = 8, .max = 1000 },
     { "max_handshakes", GH_CFG_U32, EDGE(max_handshakes), .dflt = "1000", .min = 1 },
-    { "max_handshakes_per_address", GH_CFG_U32, EDGE(max_handshakes_per_address), .dflt = "200",
+    { "max_handshakes_per_address", GH_CFG_U32, EDGE(max_handshakes_per_address), .dflt = "500",
       .min = 1 },
     { "max_message_bytes", GH_CFG_BYTES, EDGE(max_message_bytes), .dflt = "64KiB", .min = 256,
       .max = 4194304 },

@@ -306,6 +306,34 @@ static void caps_on_what_comes_out(void **state)
     done(&b);
 }
 
+/* A dynamic block that holds only its end: two codes of one bit for the code lengths 1 and "138 and
+ * 118 zeros", one literal code (the end), one distance code. */
+static void put_empty_dynamic(uint8_t *dst, size_t bit)
+{
+    static const struct {
+        uint8_t value, bits;
+    } head[] = { { 0, 1 }, { 2, 2 }, { 0, 5 }, { 0, 5 }, { 14, 4 } };
+    static const uint8_t order[18] = {
+        16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1
+    };
+    static const uint8_t rest[] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 0, 1, 1, 0, 0, 0 };
+    uint8_t bits[90];
+    size_t n = 0;
+
+    for (size_t i = 0; i < COUNT(head); i++)
+        for (unsigned k = 0; k < head[i].bits; k++)
+            bits[n++] = head[i].value >> k & 1;
+    for (size_t i = 0; i < COUNT(order); i++)
+        for (unsigned k = 0; k < 3; k++)
+            bits[n++] = k == 0 && (order[i] == 18 || order[i] == 1);
+    for (size_t i = 0; i < COUNT(rest); i++)
+        bits[n++] = rest[i];
+    assert_int_equal(n, sizeof bits);
+    for (size_t i = 0; i < sizeof bits; i++, bit++)
+        dst[bit / 8] =
+            (uint8_t)((dst[bit / 8] & ~(1u << (bit % 8))) | (unsigned)bits[i] << (bit % 8));
+}
+
 static void blocks_without_content(void **state)
 {
     static uint8_t wire[60000];
@@ -318,6 +346,10 @@ static void blocks_without_content(void **state)
         memcpy(wire + i, "\x00\x00\x00\xff\xff", 5); /* empty stored blocks */
     assert_int_equal(pmd_inflate(b.pmd, b.peer, wire, 5 * 60 + 1, &data, &len), PMD_GOOD);
     assert_int_equal(pmd_inflate(b.pmd, b.peer, wire, 5 * 100 + 1, &data, &len), PMD_TOO_LARGE);
+    /* Empty blocks with a Huffman table of their own, 90 bits each: two of them in 22.5 bytes. */
+    for (size_t bit = 0; bit + 90 < 8 * sizeof wire; bit += 90)
+        put_empty_dynamic(wire, bit);
+    assert_int_equal(pmd_inflate(b.pmd, b.peer, wire, sizeof wire, &data, &len), PMD_TOO_LARGE);
     memset(wire, 0, sizeof wire); /* empty fixed blocks, 10 bits each: four in five bytes */
     for (size_t i = 0; i + 5 < sizeof wire; i += 5)
         memcpy(wire + i, "\x02\x08\x20\x80\x00", 5);
