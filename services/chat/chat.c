@@ -156,7 +156,8 @@ static enum gh_err addressed(const struct said *said, char topic[ROOM_TOPIC_MAX]
 }
 
 /* The payload as it came, with `from` in place of whatever it said there. */
-static void pass_on(const struct said *said, struct gh_app_target target, const char *type)
+static void pass_on_as(const struct said *said, struct gh_app_target target, const char *type,
+                       bool conflatable)
 {
     const struct gh_tape *tape = &said->chat->tape;
     struct gh_json j;
@@ -185,8 +186,15 @@ static void pass_on(const struct said *said, struct gh_app_target target, const 
     gh_json_end_object(&j);
     if (gh_json_finish(&j) != GH_OK) return;
     gh_app_send(said->chat->app, target,
-                (struct gh_app_out){
-                    .type = type, .data = said->chat->out.data, .len = said->chat->out.len });
+                (struct gh_app_out){ .type = type,
+                                     .data = said->chat->out.data,
+                                     .len = said->chat->out.len,
+                                     .conflatable = conflatable });
+}
+
+static void pass_on(const struct said *said, struct gh_app_target target, const char *type)
+{
+    pass_on_as(said, target, type, false);
 }
 
 /* --- types ------------------------------------------------------------------------------------ */
@@ -229,6 +237,19 @@ static enum gh_err on_chat(const struct said *said)
     else if (err != GH_OK)
         return err;
     pass_on(said, target, "chat");
+    return GH_OK;
+}
+
+static enum gh_err on_typing(const struct said *said)
+{
+    char topic[ROOM_TOPIC_MAX];
+    struct gh_app_target target;
+    enum gh_err err = addressed(said, topic, &target);
+
+    if (err == GH_ERR_NOT_FOUND) return GH_ERR_BAD_MESSAGE;
+    if (err != GH_OK) return err;
+    target.except = said->conn;
+    pass_on_as(said, target, "typing", true);
     return GH_OK;
 }
 
@@ -276,9 +297,10 @@ static const struct {
     const char *type;
     enum gh_err (*fn)(const struct said *said);
 } types[] = {
-    { "chat", on_chat },   { "join", on_join },
-    { "leave", on_leave }, { "file_upload", on_file_upload },
-    { "ack", on_ack },     { "notification", on_notification },
+    { "chat", on_chat },     { "join", on_join },
+    { "leave", on_leave },   { "file_upload", on_file_upload },
+    { "ack", on_ack },       { "notification", on_notification },
+    { "typing", on_typing },
 };
 
 /* --- handlers --------------------------------------------------------------------------------- */

@@ -5,6 +5,8 @@
  * join, leave   {room}                           in or out of a room
  * chat          {text, room} | {text, to}        to the room (its sender too), to a user;
  *               {text}                           back to its sender alone
+ * typing        {room}                           to the room but not its sender; a slow client
+ *                                                gets the newest of each room
  * file_upload   {name, size, mime?, room | to}   a notice of it, to the room or user
  * notification  {text, room? | to?}              to a room, a user, or everybody
  * ack           {id, to}                         a receipt to the user who sent `id`

@@ -8,6 +8,7 @@
 #include "handshake.h"
 #include "http.h"
 #include "inbound.h"
+#include "latest.h"
 #include "outbound.h"
 #include "pmd.h"
 #include "refusal.h"
@@ -226,8 +227,9 @@ void conn_flush(struct conn *conn)
         }
         conn->bytes_out += n;
         outbox_consume(outbox, &conn->edge->pool, n);
-        if (outbox->len == 0 && conn->resume != NULL && conn->state == CONN_OPEN)
-            (void)resume_pump(conn);
+        if (outbox->len > 0 || conn->state != CONN_OPEN) continue;
+        if (conn->resume != NULL) (void)resume_pump(conn);
+        if (conn->latest != NULL) latest_pump(conn);
     }
     if (conn->state == CONN_CLOSING && conn->close_seen) linger(conn);
     if (conn->state != CONN_LINGER || conn->finished) return;

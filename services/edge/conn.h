@@ -146,6 +146,7 @@ struct conn {
 
     struct out_entry *out_first, *out_last; /* behind a message without a verdict yet */
     uint32_t out_bytes;
+    struct latest *latest; /* held while it is behind */
 
     struct resume *resume; /* NULL: its session ends with it */
 

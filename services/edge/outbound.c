@@ -3,6 +3,7 @@
 #include "batcher.h"
 #include "edge.h"
 #include "events.h"
+#include "latest.h"
 #include "policy_rules.h"
 #include "resume.h"
 
@@ -189,6 +190,7 @@ static void row_pump(struct conn *conn, const struct outgoing *at_hand, const vo
 
 void outbound_forget(struct conn *conn)
 {
+    latest_forget(conn);
     while (conn->out_first != NULL) {
         struct out_entry *entry = conn->out_first;
 
@@ -340,6 +342,7 @@ void outbound_begin(struct outbound_send *send, struct outbound *outbound, const
 void outbound_to(struct outbound_send *send, struct conn *conn)
 {
     if (conn->state != CONN_OPEN) return;
+    if (send->op->conflatable && latest_hold(conn, send->op)) return;
     if (conn->route != send->route) settle_route(send, conn->route);
     if (send->code != GH_CODE_OK)
         withhold(send->outbound, send->code, 1);

@@ -129,6 +129,9 @@ void stats_init(struct stats *stats, struct gh_metrics *m, struct edge *edge,
                                        "batches sent again after a validator went away");
     stats->judged = gh_metrics_counter(m, P "outbound_judged_total", NULL,
                                        "messages to clients that had a verdict");
+    stats->conflated = gh_metrics_counter(
+        m, P "messages_conflated_total", NULL,
+        "conflatable messages a slow client did not get: a newer one came, or there was no room");
     stats->app_batches =
         gh_metrics_counter(m, P "app_batches_total", NULL, "batches sent to applications");
     stats->app_items =

@@ -17,6 +17,7 @@ struct stats {
     uint64_t *rejected[GH_CODE_COUNT]; /* messages, by code */
     uint64_t *withheld[GH_CODE_COUNT]; /* messages to clients, by code, once for each receiver */
     uint64_t *judged;                  /* messages to clients that had a verdict */
+    uint64_t *conflated;               /* messages slow clients were spared */
     uint64_t *batches, *batch_items, *resent;
     uint64_t *app_batches, *app_items, *app_ops;
     uint64_t *lease_asks, *lease_tokens, *local_share;

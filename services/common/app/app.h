@@ -98,7 +98,7 @@ struct gh_app_out {
     const void *data; /* copied */
     size_t len;
     bool binary;
-    bool conflatable; /* a slow reader may lose it for a newer one of the same topic */
+    bool conflatable; /* to a topic: a slow reader may lose it for a newer one of the same topic */
 };
 
 static inline struct gh_app_target gh_app_to_conn(const struct gh_app_conn *conn)

@@ -2,6 +2,7 @@
 #include "batcher.h"
 #include "edge.h"
 #include "events.h"
+#include "latest.h"
 #include "outbound.h"
 
 #include <setjmp.h>
@@ -24,7 +25,7 @@ struct member {
 
 struct fixture {
     struct edge *edge;
-    uint64_t counters[GH_CODE_COUNT], judged;
+    uint64_t counters[GH_CODE_COUNT], judged, conflated;
     struct route routes[3];
     struct member members[CONNS];
     struct outgoing *pending[PENDING_MAX]; /* at the validator, in order */
@@ -147,6 +148,7 @@ static int setup_bare(void **state)
     f->edge->loop = uv_default_loop();
     f->edge->config.max_queue_bytes = 4096;
     f->edge->stats.judged = &f->judged;
+    f->edge->stats.conflated = &f->conflated;
     for (size_t i = 0; i < GH_CODE_COUNT; i++)
         f->edge->stats.withheld[i] = &f->counters[i];
     assert_int_equal(outbound_new(f->edge, &f->edge->outbound), GH_OK);
@@ -461,6 +463,97 @@ static void what_waits_is_bounded_in_all(void **state)
 /* --- at random, against what must come out ------------------------------------------------------
  */
 
+/* --- conflatable ------------------------------------------------------------------------------ */
+
+static void update(struct fixture *f, const char *topic, const char *type, const char *text)
+{
+    Gh__AppOp op = GH__APP_OP__INIT;
+    struct outbound_send send;
+
+    op.topic = gh_bytes_str(topic);
+    op.type = gh_bytes_str(type);
+    op.data = gh_bytes_str(text);
+    op.conflatable = true;
+    outbound_begin(&send, f->edge->outbound, &op);
+    for (size_t i = 0; i < 2; i++)
+        outbound_to(&send, &f->members[i].conn);
+    outbound_end(&send);
+}
+
+/* Member 0 does not read; member 1 does. */
+static struct conn *slow_down(struct fixture *f)
+{
+    f->members[0].conn.outbox.len = 1025; /* over a quarter of the queue */
+    return &f->members[0].conn;
+}
+
+static void a_slow_client_gets_the_newest_of_each_topic(void **state)
+{
+    struct fixture *f = *state;
+    struct conn *slow = slow_down(f);
+
+    update(f, "gold", "free", M("free", 1));
+    update(f, "silver", "free", M("free", 2));
+    update(f, "gold", "free", M("free", 3));
+    update(f, "gold", "free", M("free", 4));
+    say(f, "free", M("free", 5)); /* not conflatable: not held */
+    heard(f, 0, M("free", 5) " ");
+    heard(f, 1, M("free", 1) " " M("free", 2) " " M("free", 3) " " M("free", 4) " ");
+    assert_int_equal(f->conflated, 2);
+    slow->outbox.len = 1; /* nearly drained: still behind what is held of its topic */
+    update(f, "gold", "free", M("free", 6));
+    update(f, "copper", "free", M("free", 7));
+    heard(f, 0, M("free", 5) " " M("free", 7) " ");
+    slow->outbox.len = 0;
+    latest_pump(slow);
+    heard(f, 0, M("free", 5) " " M("free", 7) " " M("free", 2) " " M("free", 6) " ");
+    assert_int_equal(f->conflated, 3);
+    assert_null(slow->latest);
+    update(f, "gold", "free", M("free", 8));
+    assert_non_null(strstr(f->members[0].heard, M("free", 8)));
+    assert_int_equal(f->members[0].closed, 0);
+}
+
+static void what_was_held_is_judged_like_the_rest(void **state)
+{
+    struct fixture *f = *state;
+    struct conn *slow = slow_down(f);
+
+    update(f, "gold", "held", M("held", 1));
+    update(f, "gold", "held", M("held", 2));
+    assert_int_equal(f->n_pending, 2); /* for member 1 */
+    slow->outbox.len = 0;
+    latest_pump(slow);
+    assert_int_equal(f->n_pending, 3);
+    heard(f, 0, "");
+    judge(f, 2, GH_CODE_OK, "held", "clean");
+    heard(f, 0, "clean ");
+    judge(f, 0, GH_CODE_OK, "held", NULL);
+    judge(f, 1, GH_CODE_SCHEMA, "held", NULL);
+    heard(f, 1, M("held", 1) " ");
+}
+
+static void what_is_held_is_bounded_and_forgotten(void **state)
+{
+    struct fixture *f = *state;
+    struct conn *slow = slow_down(f);
+    char topic[8], large[1024];
+
+    for (unsigned i = 0; i < LATEST_TOPICS_MAX + 3; i++) {
+        (void)snprintf(topic, sizeof topic, "t%u", i);
+        update(f, topic, "free", "{\"type\":\"free\"}");
+    }
+    assert_int_equal(f->conflated, 3);
+    assert_int_equal(snprintf(large, sizeof large, "{\"type\":\"free\",\"n\":\"%0900d\"}", 1), 922);
+    update(f, "t0", "free", large);    /* with the others more than a quarter of the queue */
+    assert_int_equal(f->conflated, 5); /* the one before, and itself */
+    heard(f, 0, "");
+    outbound_forget(slow);
+    assert_null(slow->latest);
+    latest_pump(slow);
+    heard(f, 0, "");
+}
+
 static unsigned draw(uint64_t *seed, unsigned n)
 {
     *seed = *seed * 6364136223846793005u + 1442695040888963407u;
@@ -550,6 +643,9 @@ int main(void)
         CASE(who_leaves_while_it_waits_is_forgotten),
         CASE(what_waits_is_bounded_for_each),
         CASE(what_waits_is_bounded_in_all),
+        CASE(a_slow_client_gets_the_newest_of_each_topic),
+        CASE(what_was_held_is_judged_like_the_rest),
+        CASE(what_is_held_is_bounded_and_forgotten),
         CASE(in_order_whatever_comes_first),
     };
 
