@@ -13,9 +13,11 @@ import copy
 import datetime
 import http.client
 import ipaddress
+import itertools
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -35,6 +37,8 @@ from support.ws import Client
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("GH_BUILD", ROOT / "build"))
 ISSUER = "https://issuer.localhost"
+PORTS_FROM, PORTS_EACH = 18000, 1500
+drawn = itertools.count(random.randrange(PORTS_EACH))
 START_S = 60  # generous: a sanitizer build on a busy machine; never a judgement of speed
 
 SANITIZER_MARKS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:")
@@ -45,9 +49,18 @@ class Gone(AssertionError):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port nobody has, below those the kernel gives out by itself. Edges share ports (SO_REUSEPORT), so what two
+    workers of one run drew at the same moment would mix their suites: each has numbers of its own."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    for _ in range(PORTS_EACH):
+        port = PORTS_FROM + worker % 8 * PORTS_EACH + next(drawn) % PORTS_EACH
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise RuntimeError("no port is free")
 
 
 def wait_until(what, probe, seconds=START_S):
