@@ -10,6 +10,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from support.gatehouse import Suite  # noqa: E402
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: not beside other tests: it loads the machine, or counts on its time")
+
+
 @pytest.fixture(scope="module")
 def suite():
     with Suite() as running:

@@ -20,6 +20,8 @@ import pytest
 from support import ws
 from support.gatehouse import BUILD, ROOT, Suite, wait_until
 
+pytestmark = pytest.mark.alone
+
 MIB = 1 << 20
 SANITIZED = "asan" in os.environ.get("GH_BUILD", "") or os.environ.get("GH_SANITIZE")
 FULL = os.environ.get("GH_ATTACK") == "full"

@@ -17,6 +17,8 @@ from support import ws
 from support.crowd import Crowd
 from support.gatehouse import Suite, wait_until
 
+pytestmark = pytest.mark.alone
+
 SIZE = int(os.environ.get("GH_CROWD", 1000))
 RATE = 400  # messages a second, of all together
 DRAIN_S = 6

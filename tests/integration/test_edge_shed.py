@@ -9,6 +9,8 @@ import pytest
 from support import ws
 from support.gatehouse import Suite, wait_until
 
+pytestmark = pytest.mark.alone
+
 SPARE = 64
 CONFIG = {"edge": {"shed": {"spare_descriptors": SPARE, "lag": "30s"}, "handshake_timeout": "20s"}}
 
