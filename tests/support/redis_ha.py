@@ -123,11 +123,23 @@ class Watched:
             return next(s for s in self.servers if s.port == port)
         raise AssertionError("no sentinel answers")
 
+    def agreed(self, new):
+        """Every sentinel that runs names this master and sees nothing wrong with it. Before that one of them may begin
+        a failover of its own, for what it saw of the server before."""
+        for sentinel in self.sentinels:
+            if sentinel.popen.poll() is not None:
+                continue
+            said = call(sentinel.port, "SENTINEL", "MASTER", MASTER)
+            facts = dict(zip(said[::2], said[1::2]))
+            if int(facts["port"]) != new.port or facts["flags"] != "master":
+                return False
+        return True
+
     def failed_over(self, old):
-        """Waits until another server is master and says so."""
+        """Waits until another server is master, says so, and the sentinels are done with it."""
         def probe():
             new = self.master()
-            return new is not old and call(new.port, "ROLE")[0] == "master" and new
+            return new is not old and call(new.port, "ROLE")[0] == "master" and self.agreed(new) and new
         end = time.monotonic() + START_S
         while True:
             try:
