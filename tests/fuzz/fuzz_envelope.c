@@ -36,12 +36,19 @@ static const struct gh_route routes[] = {
 static struct gh_server *server;
 static uv_loop_t loop;
 static char dir[] = "/tmp/gh-fuzz-XXXXXX";
+static const char *const sockets[] = { "x.edge.sock", "x.app.sock" }; /* of the roles in routes */
 
 static void clean_up(void)
 {
     gh_server_free(server);
     for (int i = 0; i < 10; i++)
         (void)uv_run(&loop, UV_RUN_NOWAIT);
+    for (size_t i = 0; i < sizeof sockets / sizeof sockets[0]; i++) {
+        char path[64];
+
+        (void)snprintf(path, sizeof path, "%s/%s", dir, sockets[i]);
+        (void)unlink(path);
+    }
     (void)rmdir(dir);
 }
 
