@@ -338,6 +338,13 @@ static void edge_end(struct gh_app *app, struct gh_app_edge *edge)
     free(edge);
 }
 
+/* From its first word on it hears what is said to users and topics: the connection that an APP_OPEN
+ * on its way tells of may be meant already. */
+static void on_peer_up(void *ctx, const struct gh_peer *peer)
+{
+    if (peer->role == GH_ROLE_EDGE) (void)edge_of(ctx, peer);
+}
+
 static void on_peer_down(void *ctx, const struct gh_peer *peer)
 {
     struct gh_app *app = ctx;
@@ -394,7 +401,7 @@ enum gh_err gh_app_new(struct gh_service *service, const char *endpoint,
         gh_app_free(app);
         return err;
     }
-    gh_server_on_peer(app->server, NULL, on_peer_down);
+    gh_server_on_peer(app->server, on_peer_up, on_peer_down);
     *ret_app = app;
     return GH_OK;
 }
