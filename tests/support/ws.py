@@ -187,11 +187,13 @@ class Client:
         payload, self.data = self.data[at:at + size], self.data[at + size:]
         return bool(first & 0x80), first >> 4 & 7, first & 15, payload
 
-    def recv(self):
-        """The next text or binary message; answers pings, raises Closed."""
+    def recv(self, deadline=None):
+        """The next text or binary message; answers pings, raises Closed, and TimeoutError past the deadline."""
         parts = b""
         while True:
             fin, _, opcode, payload = self.recv_frame()
+            if deadline is not None and time.monotonic() > deadline and opcode in (PING, PONG):
+                raise TimeoutError("nothing but pings")
             if opcode == PING:
                 self.send_frame(PONG, payload)
             elif opcode == CLOSE:
@@ -204,13 +206,14 @@ class Client:
 
     # --- messages of gatehouse.v1 --------------------------------------------------------------
 
-    def recv_json(self):
-        return json.loads(self.recv())
+    def recv_json(self, deadline=None):
+        return json.loads(self.recv(deadline))
 
     def recv_type(self, *types):
-        """The next message of one of these types; others are passed over."""
+        """The next message of one of these types; others are passed over. Pings do not put off the time-out."""
+        deadline = time.monotonic() + (self.sock.gettimeout() or TIMEOUT_S)
         while True:
-            message = self.recv_json()
+            message = self.recv_json(deadline)
             if message["type"] in types:
                 return message
 
