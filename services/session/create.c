@@ -157,6 +157,18 @@ void creation_digest(const void *secret, size_t len, char dst[CREATION_DIGEST_LE
     gh_b64url_encode(digest, sizeof(digest), dst);
 }
 
+void creation_who_args(const struct creation *c, const Gh__SessionCreate *msg, struct args *args)
+{
+    args_bytes(args, c->user.name, c->user.len);
+    args_data(args, msg->address);
+    args_bytes(args, msg->agent.data,
+               msg->agent.len < CREATION_AGENT_MAX ? msg->agent.len : CREATION_AGENT_MAX);
+    args_data(args, msg->route);
+    args_data(args, msg->edge);
+    args_u64(args, msg->edge_boot_id);
+    args_data(args, msg->token_id);
+}
+
 void creation_keep_args(struct creation *c, const Gh__SessionCreate *msg, struct args *args,
                         char digest[CREATION_DIGEST_LEN + 1])
 {
@@ -186,14 +198,7 @@ static enum gh_err ask_redis(struct creation *c, const Gh__SessionCreate *msg)
     args_u64(&args, cfg->max_per_user);
     args_str(&args, cfg->on_limit == SESSION_REFUSE ? "0" : "1");
     args_u64(&args, msg->expires_ms);
-    args_bytes(&args, c->user.name, c->user.len);
-    args_data(&args, msg->address);
-    args_bytes(&args, msg->agent.data,
-               msg->agent.len < CREATION_AGENT_MAX ? msg->agent.len : CREATION_AGENT_MAX);
-    args_data(&args, msg->route);
-    args_data(&args, msg->edge);
-    args_u64(&args, msg->edge_boot_id);
-    args_data(&args, msg->token_id);
+    creation_who_args(c, msg, &args);
     args_bytes(&args, c->stamp, SESSION_STAMP_LEN);
     args_bytes(&args, roles, creation_roles(msg, roles));
     creation_keep_args(c, msg, &args, digest);

@@ -34,6 +34,8 @@ void creation_free(struct creation *c);
 
 size_t creation_roles(const Gh__SessionCreate *msg, char dst[CREATION_ROLES_MAX]);
 void creation_digest(const void *secret, size_t len, char dst[CREATION_DIGEST_LEN + 1]);
+/* Adds whose it is and where: user, address, agent, route, edge, its boot, token. */
+void creation_who_args(const struct creation *c, const Gh__SessionCreate *msg, struct args *args);
 /* Makes the secret, and adds h, w, N, B (scripts.h); digest must live until args are sent. */
 void creation_keep_args(struct creation *c, const Gh__SessionCreate *msg, struct args *args,
                         char digest[CREATION_DIGEST_LEN + 1]);

@@ -250,14 +250,7 @@ enum gh_err session_resume(struct creation *c, const Gh__SessionCreate *msg)
     args_str(&args, shown);
     args_u64(&args, msg->resume->last_seq);
     args_u64(&args, GRACE_MS);
-    args_bytes(&args, c->user.name, c->user.len);
-    args_data(&args, msg->address);
-    args_bytes(&args, msg->agent.data,
-               msg->agent.len < CREATION_AGENT_MAX ? msg->agent.len : CREATION_AGENT_MAX);
-    args_data(&args, msg->route);
-    args_data(&args, msg->edge);
-    args_u64(&args, msg->edge_boot_id);
-    args_data(&args, msg->token_id);
+    creation_who_args(c, msg, &args);
     args_bytes(&args, roles, creation_roles(msg, roles));
     creation_keep_args(c, msg, &args, digest);
     err = args_script(&args, c->session->redis, &session_script_resume, 2, on_resumed, c);
