@@ -187,23 +187,34 @@ void events_closed(struct conn *conn)
     gh_audit_emit(conn->edge->audit, GH_SEV_INFO, "connection.closed", &event);
 }
 
+/* What a verdict says of a message, as the first fields; how many. */
+static size_t describe_verdict(const struct route *route, const Gh__Verdict *verdict,
+                               struct gh_audit_event *event)
+{
+    size_t n = 0;
+
+    event->fields[n++] = (struct gh_audit_field)TEXT("route", route->name);
+    if (verdict->type.len > 0)
+        event->fields[n++] = (struct gh_audit_field){ .name = "type", .value = verdict->type };
+    if (verdict->pointer.len > 0)
+        event->fields[n++] =
+            (struct gh_audit_field){ .name = "pointer", .value = verdict->pointer };
+    if (verdict->rule.len > 0)
+        event->fields[n++] = (struct gh_audit_field){ .name = "rule", .value = verdict->rule };
+    return n;
+}
+
 void events_verdict(struct conn *conn, const char *request_id, const Gh__Verdict *verdict)
 {
     const struct gh_code_info *info = gh_code_info(verdict->code);
     char address[ADDR_TEXT_MAX];
     struct gh_audit_event event = { .code = info->name };
-    size_t n = 0;
+    size_t n;
 
     if (verdict->code != 0 && !may_tell(conn, verdict->code)) return;
     describe(conn, &event, address);
     if (request_id != NULL) event.request_id = gh_bytes_str(request_id);
-    event.fields[n++] = (struct gh_audit_field)TEXT("route", conn->route->name);
-    if (verdict->type.len > 0)
-        event.fields[n++] = (struct gh_audit_field){ .name = "type", .value = verdict->type };
-    if (verdict->pointer.len > 0)
-        event.fields[n++] = (struct gh_audit_field){ .name = "pointer", .value = verdict->pointer };
-    if (verdict->rule.len > 0)
-        event.fields[n++] = (struct gh_audit_field){ .name = "rule", .value = verdict->rule };
+    n = describe_verdict(conn->route, verdict, &event);
     if (verdict->score > 0)
         event.fields[n++] = (struct gh_audit_field)NUMBER("score", verdict->score);
     event.fields[n] = (struct gh_audit_field)TEXT("connection", conn->request_id);
@@ -217,17 +228,10 @@ void events_withheld(struct edge *edge, const struct route *route, uint32_t code
     const struct gh_code_info *info = gh_code_info(code);
     struct gh_audit_event event = { .code = info->name };
     char request_id[GH_REQUEST_ID_LEN + 1];
-    size_t n = 0;
 
     gh_request_id(request_id);
     event.request_id = gh_bytes_str(request_id);
-    event.fields[n++] = (struct gh_audit_field)TEXT("route", route->name);
-    if (verdict->type.len > 0)
-        event.fields[n++] = (struct gh_audit_field){ .name = "type", .value = verdict->type };
-    if (verdict->pointer.len > 0)
-        event.fields[n++] = (struct gh_audit_field){ .name = "pointer", .value = verdict->pointer };
-    if (verdict->rule.len > 0)
-        event.fields[n++] = (struct gh_audit_field){ .name = "rule", .value = verdict->rule };
+    (void)describe_verdict(route, verdict, &event);
     gh_audit_emit(edge->audit, info->severity > GH_SEV_NOTICE ? info->severity : GH_SEV_WARNING,
                   "message.withheld", &event);
 }
