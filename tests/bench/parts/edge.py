@@ -1,18 +1,14 @@
 """The edge's doors: whole handshakes (TLS, head, ES256 token, admission, `welcome`) beside nginx doing TLS and the
 upgrade to a bare echo, in turn in one run; and an idle TLS connection's memory beside one of bare libwebsockets."""
 
-from bench import median_of, nginx, running, table
+from bench import OPEN_DOORS, median_of, nginx, running, table
 from support import gatehouse
 
 LOOPS = 32
 IDLE = 5000
 LEAST_RATIO, MOST_MEMORY = 0.7, 1.25
-CONFIG = {
-    "edge": {"local_rates": {"connects_per_s": 1000000, "connects_burst": 2000000}, "max_connections": 50000,
-             "max_connections_per_address": 50000, "max_handshakes_per_address": 1000},
-    "limiter": {"admit": {"address": {"per_s": 1000000, "burst": 2000000},
-                          "user": {"per_s": 1000000, "burst": 2000000}}},
-}
+CONFIG = {**OPEN_DOORS,
+          "edge": {**OPEN_DOORS["edge"], "max_connections": 50000, "max_handshakes_per_address": 1000}}
 
 
 def handshakes(bench, certificate):

@@ -1,20 +1,14 @@
 """Handshakes a second, each with a token, admission and `welcome`, then closed: plain and TLS."""
 
-from bench import table
+from bench import OPEN_DOORS, table
 
 LOOPS = 32
-CONFIG = {
-    "edge": {"local_rates": {"connects_per_s": 1000000, "connects_burst": 2000000},
-             "max_connections_per_address": 50000},
-    "limiter": {"admit": {"address": {"per_s": 1000000, "burst": 2000000},
-                          "user": {"per_s": 1000000, "burst": 2000000}}},
-}
 
 
 def run(bench):
     out, rows = {}, []
     for name, tls in (("plain", False), ("tls", True)):
-        with bench.suite(tls=tls, config=CONFIG) as suite:
+        with bench.suite(tls=tls, config=OPEN_DOORS) as suite:
             args = ["-M", "handshake", "-c", LOOPS, "-B", 16, "-T", bench.token_file(suite, 200), "-g", '"welcome"']
             result = bench.wsbench(suite.port, "/ws", *args, *(["-S"] if tls else []),
                                    leaders=bench.leaders(suite))

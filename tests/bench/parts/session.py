@@ -1,19 +1,13 @@
 """Admissions end to end: a client's handshake through auth (ES256), session (Redis) and limiter to its
 `welcome`, for users of their own, as often as it goes; with the CPU time of each process for one."""
 
-from bench import table
+from bench import OPEN_DOORS, table
 
 LOOPS, USERS = 32, 400
-CONFIG = {
-    "edge": {"local_rates": {"connects_per_s": 1000000, "connects_burst": 2000000},
-             "max_connections_per_address": 50000},
-    "limiter": {"admit": {"address": {"per_s": 1000000, "burst": 2000000},
-                          "user": {"per_s": 1000000, "burst": 2000000}}},
-}
 
 
 def run(bench):
-    with bench.suite(tls=False, config=CONFIG) as suite:
+    with bench.suite(tls=False, config=OPEN_DOORS) as suite:
         leaders = {**bench.leaders(suite), "redis": suite.redis.pid}
         result = bench.wsbench(suite.port, "/ws", "-M", "handshake", "-c", LOOPS, "-B", 16, "-T",
                                bench.token_file(suite, USERS), "-g", '"welcome"', leaders=leaders)
