@@ -10,7 +10,6 @@ twice its quiet value of the same run; without it the sizes are small and latenc
 import json
 import os
 import pathlib
-import resource
 import struct
 import subprocess
 import sys
@@ -20,7 +19,7 @@ import pytest
 from support import ws
 from support.gatehouse import BUILD, ROOT, Suite, wait_until
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("descriptors")]
 
 MIB = 1 << 20
 SANITIZED = "asan" in os.environ.get("GH_BUILD", "") or os.environ.get("GH_SANITIZE")
@@ -37,14 +36,6 @@ CONFIG = {"edge": {"handshake_timeout": "10s" if FULL else "3s", "close_timeout"
 FAILED = "gatehouse_edge_handshakes_failed_total"
 GROWTH = 64 * MIB
 rows = []
-
-
-@pytest.fixture(scope="module", autouse=True)
-def descriptors():
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.fixture(scope="module")
@@ -265,7 +256,7 @@ def test_announced_lengths_cost_no_memory(suite, honest):
     assert rss(suite["edge-1"]) - before < GROWTH
 
 
-def test_more_connections_than_the_house_holds(descriptors):
+def test_more_connections_than_the_house_holds():
     """Past the cap: 503 with Retry-After, at once, while those inside go on."""
     with Suite(config={"edge": {"max_connections": 20}}, tls=False) as small:
         token = small.token()

@@ -8,7 +8,6 @@ import collections
 import hashlib
 import os
 import re
-import resource
 import signal
 import time
 
@@ -17,21 +16,13 @@ from support import ws
 from support.crowd import Crowd
 from support.gatehouse import Suite, wait_until
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("descriptors")]
 
 SIZE = int(os.environ.get("GH_CROWD", 1000))
 RATE = 400  # messages a second, of all together
 DRAIN_S = 6
 CONFIG = {"edge": {"max_connections_per_address": 20000, "ping_interval": "2m", "handshake_timeout": "30s",
                    "local_rates": {"connects_per_s": 20000, "connects_burst": 20000}}}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def descriptors():
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def certificate_seen(suite):
