@@ -89,6 +89,7 @@ struct edge {
     uint32_t handshakes;   /* connections before OPEN */
     uint32_t admitting;
     uint32_t open;
+    int64_t message_ms; /* when a client last said something */
 
     uv_prepare_t prepare; /* the end of a turn: batches and writes leave */
     uv_timer_t tick;      /* turns the wheels */

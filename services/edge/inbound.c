@@ -40,6 +40,7 @@ static void take_message(struct conn *conn, const uint8_t *data, size_t len, boo
     (*conn->route->messages_in)++;
     *conn->route->bytes_in += len;
     conn->last_rx_ms = now;
+    conn->edge->message_ms = now;
     if (!take_token(conn, now)) {
         replies_error(conn, NULL, GH_CODE_RATE_LIMITED, NULL, 0,
                       1 + 1000 / conn->edge->config.rates.messages_per_s);

@@ -19,7 +19,9 @@
 #define ACCEPTS_MAX     16  /* per turn of the loop: a turn is what a message waits for */
 #define RESERVE         256 /* sockets past max_connections, to say so */
 #define REFUSALS_PER_S  500 /* told over HTTP; more are closed without a word */
-#define ADMITS_PER_TURN 1   /* TLS handshakes begun per turn: each costs half a millisecond */
+#define ADMITS_BUSY     1   /* TLS handshakes begun per turn: each costs half a millisecond */
+#define ADMITS_CALM     8
+#define CALM_MS         100 /* without a message: calm */
 #define TLS_HANDSHAKE   0x16
 #define TLS_HEAD        5
 #define TLS_RECORD_MAX  (16384 + 256)
@@ -259,6 +261,7 @@ static void on_idle(uv_idle_t *idle)
 void listener_admit(struct listener *listener)
 {
     struct edge *edge = listener->edge;
+    const int most = edge_now(edge) - edge->message_ms < CALM_MS ? ADMITS_BUSY : ADMITS_CALM;
 
     (void)uv_idle_stop(listener->idle);
     for (int i = 0; listener->ready != NULL && edge->handshakes < edge->config.max_handshakes;
@@ -266,7 +269,7 @@ void listener_admit(struct listener *listener)
         struct preface *preface = listener->ready;
         struct conn_socket socket = preface->socket;
 
-        if (i == ADMITS_PER_TURN) { /* the messages of those inside come first */
+        if (i == most) { /* the messages of those inside come first */
             (void)uv_idle_start(listener->idle, on_idle);
             return;
         }
