@@ -1,11 +1,15 @@
 #include "common/redis_poll.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 
 struct watcher {
     uv_poll_t poll;
+    uv_idle_t turn;             /* runs once at the end of a turn in which something was asked */
     redisAsyncContext *context; /* NULL once hiredis has let go */
     int events;
+    unsigned open_handles;
+    bool writing;
 };
 
 static void on_event(uv_poll_t *poll, int status, int events)
@@ -43,23 +47,42 @@ static void del_read(void *data)
     set_events(watcher, watcher->events & ~UV_READABLE);
 }
 
+static void on_turn(uv_idle_t *turn)
+{
+    struct watcher *watcher = turn->data;
+
+    (void)uv_idle_stop(turn);
+    if (watcher->context == NULL) return;
+    watcher->writing = true;
+    redisAsyncHandleWrite(watcher->context);
+    watcher->writing = false;
+}
+
+/* A socket is nearly always writable, so what a turn asks is written at its end, in one piece, and
+ * the kernel is asked only when not all of it went. Idle handles keep the loop from waiting. */
 static void add_write(void *data)
 {
     struct watcher *watcher = data;
 
-    set_events(watcher, watcher->events | UV_WRITABLE);
+    if (watcher->writing || (watcher->context->c.flags & REDIS_CONNECTED) == 0)
+        set_events(watcher, watcher->events | UV_WRITABLE);
+    else if ((watcher->events & UV_WRITABLE) == 0)
+        (void)uv_idle_start(&watcher->turn, on_turn);
 }
 
 static void del_write(void *data)
 {
     struct watcher *watcher = data;
 
+    (void)uv_idle_stop(&watcher->turn);
     set_events(watcher, watcher->events & ~UV_WRITABLE);
 }
 
 static void on_closed(uv_handle_t *handle)
 {
-    free(handle->data);
+    struct watcher *watcher = handle->data;
+
+    if (--watcher->open_handles == 0) free(watcher);
 }
 
 static void cleanup(void *data)
@@ -68,6 +91,7 @@ static void cleanup(void *data)
 
     watcher->context = NULL;
     uv_close((uv_handle_t *)&watcher->poll, on_closed);
+    uv_close((uv_handle_t *)&watcher->turn, on_closed);
 }
 
 enum gh_err redis_poll_attach(uv_loop_t *loop, redisAsyncContext *context)
@@ -79,7 +103,9 @@ enum gh_err redis_poll_attach(uv_loop_t *loop, redisAsyncContext *context)
         free(watcher);
         return GH_ERR_IO;
     }
-    watcher->poll.data = watcher;
+    (void)uv_idle_init(loop, &watcher->turn);
+    watcher->poll.data = watcher->turn.data = watcher;
+    watcher->open_handles = 2;
     watcher->context = context;
     context->ev.data = watcher;
     context->ev.addRead = add_read;
