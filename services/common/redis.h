@@ -6,8 +6,9 @@
  * exponential back-off and jitter. A command unanswered for timeout_ms fails with GH_ERR_TIMEOUT
  * and the connection is dropped. Scripts run by EVALSHA, are loaded at their first use on a
  * connection and again on NOSCRIPT (such a call runs after those issued meanwhile). Commands issued
- * in one turn of the loop leave in one write at its end (pipelining; the process ignores SIGPIPE, as
- * gh_service_new sees to); 65,536 may be unanswered, one more is GH_ERR_BUSY. An idle connection is pinged every 5 s, so gh_redis_up stays true to life.
+ * in one turn of the loop leave in one write at its end (pipelining; the process ignores SIGPIPE,
+ * as gh_service_new sees to); 65,536 may be unanswered, one more is GH_ERR_BUSY. An idle connection
+ * is pinged every 5 s, so gh_redis_up stays true to life.
  *
  * With sentinels, one of them is asked who is master before each connection, in turn, and the
  * server must say so too (ROLE). After a failover the connection is lost, or a write is answered
