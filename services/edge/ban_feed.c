@@ -1,29 +1,23 @@
 #include "ban_feed.h"
 
 #include "edge.h"
+#include "paging.h"
 
 #include "common/clock.h"
 #include "common/log.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-#define CURSOR_MAX     256
 #define ASK_TIMEOUT_MS 5000
-#define RETRY_MS       1000
 
 struct ban_feed {
     struct edge *edge;
     struct gh_client *client;
-    uv_timer_t *retry;
+    struct paging *paging;
     uint64_t version;
     bool ready;
-    bool reading; /* a snapshot is under way */
-    bool again;   /* and what it reads is known to be old */
-    struct ban_table *next;
+    struct ban_table *next; /* what the pages so far say */
     uint64_t next_version;
-    uint8_t cursor[CURSOR_MAX];
-    size_t cursor_len;
 };
 
 /* --- enforcing -------------------------------------------------------------------------------- */
@@ -64,47 +58,6 @@ static void add(struct ban_table *table, const Gh__Ban *ban)
 
 /* --- snapshot --------------------------------------------------------------------------------- */
 
-static void read_page(struct ban_feed *feed);
-
-static void on_retry(uv_timer_t *timer)
-{
-    struct ban_feed *feed = timer->data;
-
-    if (!feed->reading) return;
-    feed->reading = false;
-    read_page(feed);
-}
-
-/* Starts over a little later. */
-static void restart(struct ban_feed *feed)
-{
-    ban_table_free(feed->next);
-    feed->next = NULL;
-    feed->cursor_len = 0;
-    feed->again = false;
-    (void)uv_timer_start(feed->retry, on_retry, RETRY_MS, 0);
-}
-
-static void finish(struct ban_feed *feed)
-{
-    struct edge *edge = feed->edge;
-
-    ban_table_free(edge->bans);
-    edge->bans = feed->next;
-    feed->next = NULL;
-    feed->version = feed->next_version;
-    feed->reading = false;
-    feed->ready = true;
-    gh_log(GH_LOG_INFO, "bans_read", "count=%zu version=%llu", ban_table_count(edge->bans),
-           (unsigned long long)feed->version);
-    enforce(feed);
-    if (feed->again) {
-        feed->again = false;
-        feed->cursor_len = 0;
-        read_page(feed);
-    }
-}
-
 static void on_page(void *ctx, enum gh_err err, const void *body)
 {
     struct ban_feed *feed = ctx;
@@ -114,37 +67,50 @@ static void on_page(void *ctx, enum gh_err err, const void *body)
         feed->next_version = listed->version; /* later orders come on top of this */
         err = ban_table_new(&feed->next);
     }
-    if (err != GH_OK || listed->cursor.len > sizeof feed->cursor) {
-        restart(feed);
+    if (err != GH_OK) {
+        paging_failed(feed->paging);
         return;
     }
     for (size_t i = 0; i < listed->n_bans; i++)
         add(feed->next, listed->bans[i]);
-    feed->cursor_len = listed->cursor.len;
-    if (feed->cursor_len == 0) {
-        finish(feed);
-        return;
-    }
-    memcpy(feed->cursor, listed->cursor.data, feed->cursor_len);
-    feed->reading = false;
-    read_page(feed);
+    paging_took(feed->paging, listed->cursor);
 }
 
-static void read_page(struct ban_feed *feed)
+static enum gh_err ask_page(void *ctx, ProtobufCBinaryData cursor)
 {
+    struct ban_feed *feed = ctx;
     Gh__BanList request = GH__BAN_LIST__INIT;
 
-    if (feed->reading) {
-        feed->again = true;
-        return;
-    }
-    feed->reading = true;
-    request.cursor = gh_bytes(feed->cursor, feed->cursor_len);
-    if (gh_client_call(feed->client, gh_client_peer_any(feed->client), GH__ENVELOPE__BODY_BAN_LIST,
-                       &request, GH__ENVELOPE__BODY_BAN_LISTED, ASK_TIMEOUT_MS, on_page,
-                       feed) != GH_OK)
-        restart(feed);
+    request.cursor = cursor;
+    return gh_client_call(feed->client, gh_client_peer_any(feed->client),
+                          GH__ENVELOPE__BODY_BAN_LIST, &request, GH__ENVELOPE__BODY_BAN_LISTED,
+                          ASK_TIMEOUT_MS, on_page, feed);
 }
+
+static void take_whole(void *ctx)
+{
+    struct ban_feed *feed = ctx;
+    struct edge *edge = feed->edge;
+
+    ban_table_free(edge->bans);
+    edge->bans = feed->next;
+    feed->next = NULL;
+    feed->version = feed->next_version;
+    feed->ready = true;
+    gh_log(GH_LOG_INFO, "bans_read", "count=%zu version=%llu", ban_table_count(edge->bans),
+           (unsigned long long)feed->version);
+    enforce(feed);
+}
+
+static void drop_pages(void *ctx)
+{
+    struct ban_feed *feed = ctx;
+
+    ban_table_free(feed->next);
+    feed->next = NULL;
+}
+
+static const struct paging_ops pages = { .ask = ask_page, .whole = take_whole, .drop = drop_pages };
 
 /* --- orders ----------------------------------------------------------------------------------- */
 
@@ -155,12 +121,12 @@ static void on_push(void *ctx, struct gh_client_peer *peer, uint32_t arm, const 
 
     (void)peer;
     if (arm != GH__ENVELOPE__BODY_BAN_ORDER) return;
-    if (feed->reading) {
-        feed->again = true; /* the pages read so far may lack it */
+    if (paging_is_reading(feed->paging)) {
+        paging_read(feed->paging); /* the pages read so far may lack it */
     } else if (order->version <= feed->version) {
         return; /* another limiter said it already */
     } else if (order->version > feed->version + 1 || order->n_added + order->n_lifted == 0) {
-        read_page(feed);
+        paging_read(feed->paging);
     }
     for (size_t i = 0; i < order->n_added; i++)
         add(feed->edge->bans, order->added[i]);
@@ -176,7 +142,7 @@ static void on_up(void *ctx, struct gh_client_peer *peer, uint64_t orders_versio
     struct ban_feed *feed = ctx;
 
     (void)peer;
-    if (!feed->ready || orders_version != feed->version) read_page(feed);
+    if (!feed->ready || orders_version != feed->version) paging_read(feed->paging);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -187,26 +153,18 @@ enum gh_err ban_feed_new(struct edge *edge, struct ban_feed **ret_feed)
 
     if (feed == NULL) return GH_ERR_NOMEM;
     feed->edge = edge;
-    feed->retry = malloc(sizeof *feed->retry);
-    if (feed->retry == NULL) {
+    if (paging_new(edge->loop, &pages, feed, &feed->paging) != GH_OK) {
         free(feed);
         return GH_ERR_NOMEM;
     }
-    (void)uv_timer_init(edge->loop, feed->retry);
-    feed->retry->data = feed;
     *ret_feed = feed;
     return GH_OK;
-}
-
-static void retry_closed(uv_handle_t *handle)
-{
-    free(handle);
 }
 
 void ban_feed_free(struct ban_feed *feed)
 {
     if (feed == NULL) return;
-    uv_close((uv_handle_t *)feed->retry, retry_closed);
+    paging_free(feed->paging);
     ban_table_free(feed->next);
     free(feed);
 }

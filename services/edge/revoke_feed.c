@@ -1,6 +1,7 @@
 #include "revoke_feed.h"
 
 #include "edge.h"
+#include "paging.h"
 #include "roles.h"
 
 #include "common/log.h"
@@ -8,20 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CURSOR_MAX     512
 #define ASK_TIMEOUT_MS 5000
-#define RETRY_MS       500
 
 struct revoke_feed {
     struct edge *edge;
     struct gh_client *client;
-    uv_timer_t *retry;
+    struct paging *paging;
     uint64_t version;
     bool read; /* the list was read once */
-    bool reading, again;
     uint64_t next_version;
-    uint8_t cursor[CURSOR_MAX];
-    size_t cursor_len;
     uint64_t count; /* revocations ever seen; the last ones are kept */
     Gh__Revocation *recent[REVOKE_FEED_RECENT];
     Gh__RoleTable *roles; /* the last one; NULL: none came yet */
@@ -187,68 +183,44 @@ void revoke_feed_roles_since(const struct revoke_feed *feed, uint64_t mark, stru
 
 /* --- the list --------------------------------------------------------------------------------- */
 
-static void read_page(struct revoke_feed *feed);
-
-static void on_retry(uv_timer_t *timer)
-{
-    struct revoke_feed *feed = timer->data;
-
-    feed->reading = false;
-    feed->cursor_len = 0;
-    read_page(feed);
-}
-
-static void read_again_later(struct revoke_feed *feed)
-{
-    (void)uv_timer_start(feed->retry, on_retry, RETRY_MS, 0);
-}
-
 static void on_page(void *ctx, enum gh_err err, const void *body)
 {
     struct revoke_feed *feed = ctx;
     const Gh__AuthRevocationsReply *page = body;
 
-    if (err != GH_OK || page->cursor.len > sizeof feed->cursor) {
-        read_again_later(feed);
+    if (err != GH_OK) {
+        paging_failed(feed->paging);
         return;
     }
-    if (feed->cursor_len == 0) {
+    if (paging_is_first(feed->paging)) {
         feed->next_version = page->version;
         if (page->roles != NULL) take_roles(feed, page->roles);
     }
     enforce(feed, page->revocations, page->n_revocations);
-    feed->reading = false;
-    feed->cursor_len = page->cursor.len;
-    if (feed->cursor_len > 0) {
-        memcpy(feed->cursor, page->cursor.data, feed->cursor_len);
-        read_page(feed);
-        return;
-    }
+    paging_took(feed->paging, page->cursor);
+}
+
+static enum gh_err ask_page(void *ctx, ProtobufCBinaryData cursor)
+{
+    struct revoke_feed *feed = ctx;
+    Gh__AuthRevocations request = GH__AUTH_REVOCATIONS__INIT;
+
+    request.cursor = cursor;
+    return gh_client_call(feed->client, gh_client_peer_any(feed->client),
+                          GH__ENVELOPE__BODY_AUTH_REVOCATIONS, &request,
+                          GH__ENVELOPE__BODY_AUTH_REVOCATIONS_REPLY, ASK_TIMEOUT_MS, on_page, feed);
+}
+
+static void take_whole(void *ctx)
+{
+    struct revoke_feed *feed = ctx;
+
     if (feed->next_version > feed->version || !feed->read) feed->version = feed->next_version;
     feed->read = true;
     gh_log(GH_LOG_DEBUG, "revocations_read", "version=%llu", (unsigned long long)feed->version);
-    if (feed->again) {
-        feed->again = false;
-        read_page(feed);
-    }
 }
 
-static void read_page(struct revoke_feed *feed)
-{
-    Gh__AuthRevocations request = GH__AUTH_REVOCATIONS__INIT;
-
-    if (feed->reading) {
-        feed->again = true;
-        return;
-    }
-    feed->reading = true;
-    request.cursor = gh_bytes(feed->cursor, feed->cursor_len);
-    if (gh_client_call(feed->client, gh_client_peer_any(feed->client),
-                       GH__ENVELOPE__BODY_AUTH_REVOCATIONS, &request,
-                       GH__ENVELOPE__BODY_AUTH_REVOCATIONS_REPLY, ASK_TIMEOUT_MS, on_page,
-                       feed) != GH_OK)
-        read_again_later(feed);
-}
+static const struct paging_ops pages = { .ask = ask_page, .whole = take_whole };
 
 /* --- orders ----------------------------------------------------------------------------------- */
 
@@ -265,7 +237,7 @@ static void on_push(void *ctx, struct gh_client_peer *peer, uint32_t arm, const 
     says_something = order->n_added + order->n_lifted > 0;
     if (order->version <= feed->version) return;
     if (order->version > feed->version + 1 || (!says_something && order->roles == NULL))
-        read_page(feed);
+        paging_read(feed->paging);
     if (says_something) feed->version = order->version;
 }
 
@@ -276,7 +248,7 @@ static void on_up(void *ctx, struct gh_client_peer *peer, uint64_t orders_versio
     (void)peer;
     (void)orders_version;
     /* Whatever the version: the role table has none. */
-    if (feed->client != NULL) read_page(feed);
+    if (feed->client != NULL) paging_read(feed->paging);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -287,26 +259,18 @@ enum gh_err revoke_feed_new(struct edge *edge, struct revoke_feed **ret_feed)
 
     if (feed == NULL) return GH_ERR_NOMEM;
     feed->edge = edge;
-    feed->retry = malloc(sizeof *feed->retry);
-    if (feed->retry == NULL) {
+    if (paging_new(edge->loop, &pages, feed, &feed->paging) != GH_OK) {
         free(feed);
         return GH_ERR_NOMEM;
     }
-    (void)uv_timer_init(edge->loop, feed->retry);
-    feed->retry->data = feed;
     *ret_feed = feed;
     return GH_OK;
-}
-
-static void retry_closed(uv_handle_t *handle)
-{
-    free(handle);
 }
 
 void revoke_feed_free(struct revoke_feed *feed)
 {
     if (feed == NULL) return;
-    uv_close((uv_handle_t *)feed->retry, retry_closed);
+    paging_free(feed->paging);
     for (size_t i = 0; i < REVOKE_FEED_RECENT; i++) {
         if (feed->recent[i] != NULL) gh__revocation__free_unpacked(feed->recent[i], NULL);
     }
