@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <uv.h>
 
-#define PAGING_RETRY_MS   500
+#define PAGING_RETRY_MS   200
 #define PAGING_CURSOR_MAX 512
 
 struct paging;

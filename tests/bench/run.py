@@ -38,14 +38,15 @@ def run_part(path, bench):
 def main():
     known = parts()
     p = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    p.add_argument("parts", nargs="*", metavar="PART", help=f"of: {' '.join(known)}; without one: {' '.join(DEFAULT)}")
+    p.add_argument("parts", nargs="*", metavar="PART",
+                   help=f"of: {' '.join(known)}; without one: {' '.join(DEFAULT)}, or all with --smoke")
     p.add_argument("--json", metavar="FILE", help="write the figures there")
     p.add_argument("--seconds", type=float, default=5, help="measured in each run (5)")
     p.add_argument("--smoke", action="store_true", help="short runs that show it works; figures mean little, "
                    "and bounds are not judged")
     p.add_argument("--build", default=os.environ.get("GH_BUILD", ROOT / "build"))
     args = p.parse_args()
-    chosen = args.parts or DEFAULT
+    chosen = args.parts or (list(known) if args.smoke else DEFAULT)
     for name in chosen:
         if name not in known:
             p.error(f"no part called {name}; there are: {' '.join(known)}")

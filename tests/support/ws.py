@@ -187,12 +187,17 @@ class Client:
         payload, self.data = self.data[at:at + size], self.data[at + size:]
         return bool(first & 0x80), first >> 4 & 7, first & 15, payload
 
+    def _deadline(self):
+        return time.monotonic() + (self.sock.gettimeout() or TIMEOUT_S)
+
     def recv(self, deadline=None):
-        """The next text or binary message; answers pings, raises Closed, and TimeoutError past the deadline."""
+        """The next text or binary message; answers pings, which do not put off the time-out; raises Closed."""
         parts = b""
+        if deadline is None:
+            deadline = self._deadline()
         while True:
             fin, _, opcode, payload = self.recv_frame()
-            if deadline is not None and time.monotonic() > deadline and opcode in (PING, PONG):
+            if opcode in (PING, PONG) and time.monotonic() > deadline:
                 raise TimeoutError("nothing but pings")
             if opcode == PING:
                 self.send_frame(PONG, payload)
@@ -210,8 +215,8 @@ class Client:
         return json.loads(self.recv(deadline))
 
     def recv_type(self, *types):
-        """The next message of one of these types; others are passed over. Pings do not put off the time-out."""
-        deadline = time.monotonic() + (self.sock.gettimeout() or TIMEOUT_S)
+        """The next message of one of these types; others are passed over."""
+        deadline = self._deadline()
         while True:
             message = self.recv_json(deadline)
             if message["type"] in types:
