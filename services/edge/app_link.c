@@ -3,185 +3,19 @@
 #include "app_ops.h"
 #include "delivery.h"
 #include "edge.h"
-#include "replies.h"
 #include "resume.h"
 
 #include "common/arena.h"
-#include "common/log.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCH_SEND_BYTES (1u << 20) /* an open batch this big leaves before the turn ends */
-#define BATCH_WAIT_BYTES                                                                           \
-    (256u << 10) /* with no room at the instance, no more than this gathers                        \
-                  */
-#define BATCH_ARENA_MAX (32u << 20)
-#define BATCHES_KEPT    16
+/* With no room at the instance, no more than this gathers. */
+#define BATCH_WAIT_BYTES (256u << 10)
 
-/* --- batches ---------------------------------------------------------------------------------- */
-
-static void batch_free(struct app_batch *batch)
-{
-    if (batch == NULL) return;
-    gh_arena_free(batch->arena);
-    free(batch->items);
-    free(batch->item_ptrs);
-    free(batch->meta);
-    free(batch);
-}
-
-static struct app_batch *batch_take(struct app_link *link)
-{
-    struct app_batch *batch = link->free;
-
-    if (batch != NULL) {
-        link->free = batch->next;
-        link->n_free--;
-    } else {
-        batch = calloc(1, sizeof *batch);
-        if (batch == NULL) return NULL;
-        if (gh_arena_new(BATCH_ARENA_MAX, &batch->arena) != GH_OK) {
-            free(batch);
-            return NULL;
-        }
-        batch->link = link;
-    }
-    batch->n = 0;
-    batch->bytes = 0;
-    return batch;
-}
-
-static void batch_give(struct app_batch *batch)
-{
-    struct app_link *link = batch->link;
-
-    if (link->n_free >= BATCHES_KEPT) {
-        batch_free(batch);
-        return;
-    }
-    gh_arena_reset(batch->arena);
-    batch->next = link->free;
-    link->free = batch;
-    link->n_free++;
-}
-
-static bool grow(struct app_batch *batch)
-{
-    uint32_t cap = batch->cap == 0 ? 64 : batch->cap * 2;
-    Gh__AppItem *items = realloc(batch->items, cap * sizeof *items);
-    Gh__AppItem **ptrs;
-    struct item_meta *meta;
-
-    if (items == NULL) return false;
-    batch->items = items;
-    ptrs = realloc(batch->item_ptrs, cap * sizeof *ptrs);
-    if (ptrs == NULL) return false;
-    batch->item_ptrs = ptrs;
-    meta = realloc(batch->meta, cap * sizeof *meta);
-    if (meta == NULL) return false;
-    batch->meta = meta;
-    batch->cap = cap;
-    for (uint32_t i = 0; i < cap; i++)
-        ptrs[i] = &items[i];
-    return true;
-}
-
-static ProtobufCBinaryData keep(struct app_batch *batch, const void *bytes, size_t len)
-{
-    void *copy;
-
-    if (len == 0) return gh_bytes(NULL, 0);
-    copy = gh_arena_alloc(batch->arena, len);
-    if (copy == NULL) return gh_bytes(NULL, 0);
-    memcpy(copy, bytes, len);
-    batch->bytes += len;
-    return gh_bytes(copy, len);
-}
-
-static void on_answer(void *ctx, enum gh_err err, const void *body);
-
-/* GH_ERR_BUSY: it stays open. */
-static void send_open(struct app_lane *lane)
-{
-    struct edge *edge = lane->link->links->edge;
-    struct app_batch *batch = lane->open;
-    Gh__AppBatch message = GH__APP_BATCH__INIT;
-    enum gh_err err;
-
-    if (batch == NULL || !gh_client_peer_has_room(lane->peer)) return;
-    batch->lane = lane;
-    message.items = batch->item_ptrs;
-    message.n_items = batch->n;
-    message.resume_ms = lane->link->keep_ms;
-    err = gh_client_call(lane->link->client, lane->peer, GH__ENVELOPE__BODY_APP_BATCH, &message,
-                         GH__ENVELOPE__BODY_APP_ANSWER, edge->config.call_timeout_ms, on_answer,
-                         batch);
-    if (err == GH_ERR_BUSY) return;
-    lane->open = NULL;
-    (*edge->stats.app_batches)++;
-    *edge->stats.app_items += batch->n;
-    if (err != GH_OK) on_answer(batch, err, NULL);
-}
-
-static Gh__AppItem *add_item(struct app_lane *lane, uint64_t conn_id, Gh__AppItemKind kind)
-{
-    struct app_batch *batch = lane->open;
-    Gh__AppItem *item;
-
-    if (batch != NULL && batch->bytes >= BATCH_SEND_BYTES) {
-        send_open(lane);
-        batch = lane->open;
-    }
-    if (batch == NULL) batch = lane->open = batch_take(lane->link);
-    if (batch == NULL || (batch->n == batch->cap && !grow(batch))) return NULL;
-    item = &batch->items[batch->n];
-    gh__app_item__init(item);
-    item->kind = kind;
-    item->conn = conn_id;
-    batch->meta[batch->n].conn_id = conn_id;
-    batch->meta[batch->n].id_len = 0;
-    batch->meta[batch->n].resume = false;
-    batch->meta[batch->n].message = kind == GH__APP_ITEM_KIND__APP_MESSAGE;
-    batch->n++;
-    return item;
-}
-
-/* --- answers and pushes ----------------------------------------------------------------------- */
-
-static void settle_item(struct edge *edge, const struct item_meta *meta, bool failed)
-{
-    struct conn *conn = conn_table_find(&edge->conns, meta->conn_id);
-
-    if (conn == NULL || conn->left) return;
-    /* What it missed was not asked for, or the answer is lost: its client comes again. */
-    if (meta->resume && failed) conn_close(conn, GH_CODE_GOING_AWAY, 0, "resume unanswered");
-    if (!meta->message || conn->left) return;
-    conn->app_unanswered--;
-    if (failed) delivery_refused(conn, GH_CODE_UNAVAILABLE, meta->id, meta->id_len, 0);
-}
-
-static void on_answer(void *ctx, enum gh_err err, const void *body)
-{
-    struct app_batch *batch = ctx;
-    struct app_link *link = batch->link;
-    struct app_lane *lane = batch->lane;
-    struct edge *edge = link->links->edge;
-    const Gh__AppAnswer *answer = body;
-
-    if (err != GH_OK)
-        gh_log(GH_LOG_WARN, "app_batch_failed", "app=%s items=%u error=\"%s\"", link->name,
-               batch->n, gh_err_text(err));
-    for (uint32_t i = 0; i < batch->n; i++) {
-        /* An instance that is gone owes nothing: on_down looks after its connections. */
-        if (err == GH_ERR_UNAVAILABLE) batch->meta[i].resume = false;
-        settle_item(edge, &batch->meta[i], err != GH_OK);
-    }
-    batch_give(batch);
-    if (err == GH_OK) app_ops_run(edge, link, lane, answer->ops, answer->n_ops);
-}
+/* --- pushes ----------------------------------------------------------------------------------- */
 
 static void on_push(void *ctx, struct gh_client_peer *peer, uint32_t arm, const void *body)
 {
@@ -224,17 +58,17 @@ static Gh__AppIdentity *make_identity(struct app_batch *batch, const struct conn
     if (identity == NULL) return NULL;
     gh__app_identity__init(identity);
     addr_format(&conn->addr, address);
-    identity->session_id = keep(batch, who->session_id, strlen(who->session_id));
-    identity->user = keep(batch, who->user, who->user_len);
-    identity->route = keep(batch, conn->route->name, strlen(conn->route->name));
-    identity->address = keep(batch, address, strlen(address));
+    identity->session_id = app_batch_keep(batch, who->session_id, strlen(who->session_id));
+    identity->user = app_batch_keep(batch, who->user, who->user_len);
+    identity->route = app_batch_keep(batch, conn->route->name, strlen(conn->route->name));
+    identity->address = app_batch_keep(batch, address, strlen(address));
     identity->resumable = conn->resume != NULL;
     for (size_t i = 0; i < who->roles_len; i++)
         n_roles += who->roles[i] == ',';
     if (who->roles_len > 0)
         identity->roles = gh_arena_alloc(batch->arena, (n_roles + 1) * sizeof *identity->roles);
     while (who->roles_len > 0 && identity->roles != NULL && span_next_item(&roles, ',', &role))
-        identity->roles[identity->n_roles++] = keep(batch, role.data, role.len);
+        identity->roles[identity->n_roles++] = app_batch_keep(batch, role.data, role.len);
     return identity;
 }
 
@@ -253,7 +87,8 @@ static Gh__AppResume *make_resume(struct app_batch *batch, struct conn *conn,
     if (resume->topics == NULL) return NULL;
     for (sub = conn->subscriptions; sub != NULL; sub = sub->conn_next)
         if (sub->topic->app == lane->link)
-            resume->topics[resume->n_topics++] = keep(batch, sub->topic->name, sub->topic->len);
+            resume->topics[resume->n_topics++] =
+                app_batch_keep(batch, sub->topic->name, sub->topic->len);
     return resume;
 }
 
@@ -261,7 +96,7 @@ static Gh__AppResume *make_resume(struct app_batch *batch, struct conn *conn,
 static bool tell_conn(struct app_lane *lane, struct conn *conn, Gh__AppItemKind kind, bool resumes,
                       uint64_t cursor)
 {
-    Gh__AppItem *item = add_item(lane, conn->id, kind);
+    Gh__AppItem *item = app_batch_add(lane, conn->id, kind);
     struct app_batch *batch = lane->open;
 
     if (item == NULL) return false;
@@ -365,7 +200,7 @@ void app_link_leave(struct conn *conn)
     conn->app_lane = NULL;
     list_remove(lane != NULL ? &lane->conns : &conn->route->link->homeless, conn);
     if (lane == NULL) return;
-    item = add_item(lane, conn->id, GH__APP_ITEM_KIND__APP_CLOSE);
+    item = app_batch_add(lane, conn->id, GH__APP_ITEM_KIND__APP_CLOSE);
     if (item == NULL) return;
     item->close_code = conn->ws_code != 0 ? conn->ws_code : 1006;
     item->detached = resume_may_return(conn);
@@ -444,7 +279,7 @@ static void on_up(void *ctx, struct gh_client_peer *peer, uint64_t orders_versio
     (void)orders_version;
     if (lane == NULL) return;
     /* The first batch, be it empty, tells it to keep what it says. */
-    if (link->keep_ms > 0 && lane->open == NULL) lane->open = batch_take(link);
+    if (link->keep_ms > 0 && lane->open == NULL) lane->open = app_batch_take(link);
     link->homeless = NULL;
     while (conn != NULL) {
         struct conn *next = conn->app_next;
@@ -476,7 +311,7 @@ static void on_down(void *ctx, struct gh_client_peer *peer)
         settle_conn(link, conn);
         conn = next;
     }
-    if (lane->open != NULL) on_answer(lane->open, GH_ERR_UNAVAILABLE, NULL);
+    if (lane->open != NULL) app_batch_fail(lane->open);
     delivery_wake(&lane->waiters); /* to the instance that is theirs now */
     free(lane);
     app_links_flush(link->links);
@@ -488,10 +323,10 @@ static void on_room(void *ctx, struct gh_client_peer *peer)
 
     (void)ctx;
     if (lane == NULL) return;
-    send_open(lane);
+    app_batch_send(lane);
     if (!gh_client_peer_has_room(peer)) return;
     delivery_wake(&lane->waiters);
-    send_open(lane);
+    app_batch_send(lane);
 }
 
 /* --- messages --------------------------------------------------------------------------------- */
@@ -509,12 +344,12 @@ enum gh_err app_link_message(struct conn *conn, const struct app_message *messag
         delivery_wait(conn, &lane->waiters);
         return GH_ERR_BUSY;
     }
-    item = add_item(lane, conn->id, GH__APP_ITEM_KIND__APP_MESSAGE);
+    item = app_batch_add(lane, conn->id, GH__APP_ITEM_KIND__APP_MESSAGE);
     if (item == NULL) return GH_ERR_NOMEM;
     batch = lane->open;
-    item->type = keep(batch, message->type.data, message->type.len);
-    item->id = keep(batch, message->id.data, message->id.len);
-    item->data = keep(batch, message->data.data, message->data.len);
+    item->type = app_batch_keep(batch, message->type.data, message->type.len);
+    item->id = app_batch_keep(batch, message->id.data, message->id.len);
+    item->data = app_batch_keep(batch, message->data.data, message->data.len);
     item->binary = message->binary;
     if (item->data.len != message->data.len) {
         batch->n--;
@@ -531,7 +366,7 @@ void app_links_flush(struct app_links *links)
 {
     for (size_t i = 0; i < links->count; i++)
         for (struct app_lane *lane = links->links[i].lanes; lane != NULL; lane = lane->next)
-            send_open(lane);
+            app_batch_send(lane);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -591,14 +426,14 @@ void app_links_free(struct app_links *links)
         while (link->lanes != NULL) {
             struct app_lane *next = link->lanes->next;
 
-            batch_free(link->lanes->open);
+            app_batch_free(link->lanes->open);
             free(link->lanes);
             link->lanes = next;
         }
         while (link->free != NULL) {
             struct app_batch *next = link->free->next;
 
-            batch_free(link->free);
+            app_batch_free(link->free);
             link->free = next;
         }
     }

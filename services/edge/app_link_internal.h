@@ -1,6 +1,6 @@
 /*
- * app_link_internal - what app_link.c (announcing, messages, answers) and app_lane.c (how far the
- * instances are) share.
+ * app_link_internal - what app_link.c (announcing, messages), app_batch.c (what leaves in one call,
+ * and its answer) and app_lane.c (how far the instances are) share.
  */
 #ifndef EDGE_APP_LINK_INTERNAL_H
 #define EDGE_APP_LINK_INTERNAL_H
@@ -67,6 +67,18 @@ struct app_links {
     size_t count;
     struct app_link links[];
 };
+
+/* NULL: no memory. It belongs to the link: open in a lane, under way, or free. */
+struct app_batch *app_batch_take(struct app_link *link);
+void app_batch_free(struct app_batch *batch); /* NULL is a no-op */
+/* A new item in the lane's open batch, a full one of which is sent first. NULL: no memory. */
+Gh__AppItem *app_batch_add(struct app_lane *lane, uint64_t conn_id, Gh__AppItemKind kind);
+/* A copy that lives as long as the batch; empty without memory. */
+ProtobufCBinaryData app_batch_keep(struct app_batch *batch, const void *bytes, size_t len);
+/* Sends the open batch, if there is one and the instance has room. */
+void app_batch_send(struct app_lane *lane);
+/* Its instance is gone: what waited in it is refused. */
+void app_batch_fail(struct app_batch *batch);
 
 /* What is remembered of this instance, or NULL. */
 struct app_gone *app_link_gone(struct app_link *link, const struct app_lane *lane);

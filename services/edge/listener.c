@@ -2,7 +2,7 @@
 
 #include "edge.h"
 #include "events.h"
-#include "proxy_header.h"
+#include "preface.h"
 #include "shed.h"
 
 #include "common/clock.h"
@@ -15,29 +15,14 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define BACKLOG         4096
-#define ACCEPTS_MAX     16  /* per turn of the loop: a turn is what a message waits for */
-#define RESERVE         256 /* sockets past max_connections, to say so */
-#define REFUSALS_PER_S  500 /* told over HTTP; more are closed without a word */
-#define ADMITS_BUSY     1   /* TLS handshakes begun per turn: each costs half a millisecond */
-#define ADMITS_CALM     8
-#define CALM_MS         100 /* without a message: calm */
-#define TLS_HANDSHAKE   0x16
-#define TLS_HEAD        5
-#define TLS_RECORD_MAX  (16384 + 256)
-#define FULL_PAUSE_MS   100 /* out of descriptors: how long not to accept */
-
-struct preface { /* a socket that is not a connection yet */
-    uv_poll_t poll;
-    struct listener *listener;
-    struct preface *prev, *next; /* in listener.prefaces, or in listener.ready */
-    struct wheel_timer timer;
-    struct conn_socket socket;
-    size_t peeked; /* bytes seen the last time: no more means that the client has finished */
-    bool want_proxy;
-    bool judged;
-    bool ready;
-};
+#define BACKLOG        4096
+#define ACCEPTS_MAX    16  /* per turn of the loop: a turn is what a message waits for */
+#define RESERVE        256 /* sockets past max_connections, to say so */
+#define REFUSALS_PER_S 500 /* told over HTTP; more are closed without a word */
+#define ADMITS_BUSY    1   /* TLS handshakes begun per turn: each costs half a millisecond */
+#define ADMITS_CALM    8   /* the same while nobody inside says anything: they share batches */
+#define CALM_MS        100 /* without a message: calm */
+#define FULL_PAUSE_MS  100 /* out of descriptors: how long not to accept */
 
 struct listener {
     struct edge *edge;
@@ -54,13 +39,13 @@ struct listener {
 
 /* --- prefaces --------------------------------------------------------------------------------- */
 
-static void preface_closed(uv_handle_t *handle)
+static void on_closed(uv_handle_t *handle)
 {
     free(handle->data);
 }
 
 /* The socket is no longer its. */
-static void preface_drop(struct preface *preface)
+static void let_go(struct preface *preface)
 {
     struct listener *listener = preface->listener;
     struct preface **first = preface->ready ? &listener->ready : &listener->prefaces;
@@ -75,17 +60,17 @@ static void preface_drop(struct preface *preface)
         listener->ready_last = preface->prev;
     listener->n_prefaces--;
     wheel_clear(&listener->edge->preface_wheel, &preface->timer);
-    uv_close((uv_handle_t *)&preface->poll, preface_closed);
+    uv_close((uv_handle_t *)&preface->poll, on_closed);
 }
 
-static void preface_abort(struct preface *preface)
+static void cut(struct preface *preface)
 {
     struct edge *edge = preface->listener->edge;
     int fd = preface->socket.fd;
 
     address_leave(&edge->addresses, preface->socket.address_entry);
     events_handshake_failed(edge, &preface->socket.addr);
-    preface_drop(preface);
+    let_go(preface);
     (void)close(fd);
 }
 
@@ -93,7 +78,7 @@ void listener_on_timer(void *ctx, struct wheel_timer *timer, int64_t now_ms)
 {
     (void)ctx;
     (void)now_ms;
-    preface_abort(hmap_entry(timer, struct preface, timer));
+    cut(hmap_entry(timer, struct preface, timer));
 }
 
 /* --- who may come in -------------------------------------------------------------------------- */
@@ -133,92 +118,37 @@ static bool judge(struct listener *listener, struct conn_socket *socket)
     return socket->refuse == GH_CODE_OK || may_tell(listener, now);
 }
 
-/* --- reading ahead ---------------------------------------------------------------------------- */
+/* --- what comes first ------------------------------------------------------------------------- */
 
-static bool wait_for(struct preface *preface, size_t bytes)
-{
-    int low = (int)bytes;
-
-    return setsockopt(preface->socket.fd, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof low) == 0;
-}
-
-enum step { STEP_WAIT, STEP_ABORT, STEP_READY };
-
-static enum step step_proxy(struct preface *preface, uint8_t *bytes, size_t n)
-{
-    const struct edge *edge = preface->listener->edge;
-    struct proxy_header proxy;
-
-    switch (proxy_header_parse(bytes, n, &proxy)) {
-    case PROXY_MORE: return wait_for(preface, n + 1) ? STEP_WAIT : STEP_ABORT;
-    case PROXY_BAD: return STEP_ABORT;
-    case PROXY_NONE:
-        return edge->config.proxy_protocol == EDGE_PROXY_OPTIONAL ? STEP_READY : STEP_ABORT;
-    case PROXY_OK: break;
-    }
-    if (recv(preface->socket.fd, bytes, proxy.len, 0) != (ssize_t)proxy.len) return STEP_ABORT;
-    if (proxy.has_address) {
-        preface->socket.addr = proxy.source;
-        preface->socket.port = proxy.source_port;
-    }
-    return STEP_READY;
-}
-
-/* Is the whole first TLS record there? */
-static enum step step_tls(struct preface *preface, const uint8_t *bytes, size_t n)
-{
-    size_t record;
-    int available = 0;
-
-    if (bytes[0] != TLS_HANDSHAKE) {
-        preface->socket.tls = false;
-        preface->socket.plain_on_tls = true;
-        return STEP_READY;
-    }
-    if (n < TLS_HEAD) return wait_for(preface, TLS_HEAD) ? STEP_WAIT : STEP_ABORT;
-    record = (size_t)bytes[3] << 8 | bytes[4];
-    if (record == 0 || record > TLS_RECORD_MAX) return STEP_ABORT;
-    if (ioctl(preface->socket.fd, FIONREAD, &available) != 0) return STEP_ABORT;
-    if ((size_t)available < TLS_HEAD + record)
-        return wait_for(preface, TLS_HEAD + record) ? STEP_WAIT : STEP_ABORT;
-    return STEP_READY;
-}
-
-static ssize_t peek(struct preface *preface, uint8_t *bytes, size_t size)
-{
-    ssize_t n = recv(preface->socket.fd, bytes, size, MSG_PEEK);
-
-    if (n < 0) return errno == EAGAIN || errno == EINTR ? 0 : -1;
-    return n > 0 ? n : -1;
-}
-
-static enum step step(struct preface *preface)
+static enum preface_step step(struct preface *preface)
 {
     uint8_t bytes[PROXY_HEADER_MAX];
-    ssize_t n = peek(preface, bytes, sizeof bytes);
+    const struct edge *edge = preface->listener->edge;
+    ssize_t n = preface_peek(preface, bytes, sizeof bytes);
     int available = 0;
 
-    if (n <= 0) return n == 0 ? STEP_WAIT : STEP_ABORT;
+    if (n <= 0) return n == 0 ? PREFACE_WAIT : PREFACE_ABORT;
     /* Woken without anything new: the rest will never come. */
     (void)ioctl(preface->socket.fd, FIONREAD, &available);
-    if ((size_t)available == preface->peeked) return STEP_ABORT;
+    if ((size_t)available == preface->peeked) return PREFACE_ABORT;
     preface->peeked = (size_t)available;
     if (preface->want_proxy) {
-        enum step result = step_proxy(preface, bytes, (size_t)n);
+        enum preface_step result = preface_take_proxy(
+            preface, edge->config.proxy_protocol == EDGE_PROXY_OPTIONAL, bytes, (size_t)n);
 
-        if (result != STEP_READY) return result;
+        if (result != PREFACE_READY) return result;
         preface->want_proxy = false;
         preface->peeked = 0;
-        if (!wait_for(preface, 1)) return STEP_ABORT;
-        n = peek(preface, bytes, sizeof bytes);
-        if (n < 0) return STEP_ABORT;
+        if (!preface_wait_for(preface, 1)) return PREFACE_ABORT;
+        n = preface_peek(preface, bytes, sizeof bytes);
+        if (n < 0) return PREFACE_ABORT;
     }
     if (!preface->judged) {
         preface->judged = true;
-        if (!judge(preface->listener, &preface->socket)) return STEP_ABORT;
+        if (!judge(preface->listener, &preface->socket)) return PREFACE_ABORT;
     }
-    if (n == 0) return preface->socket.tls ? STEP_WAIT : STEP_READY;
-    return preface->socket.tls ? step_tls(preface, bytes, (size_t)n) : STEP_READY;
+    if (n == 0) return preface->socket.tls ? PREFACE_WAIT : PREFACE_READY;
+    return preface->socket.tls ? preface_has_record(preface, bytes, (size_t)n) : PREFACE_READY;
 }
 
 static void make_ready(struct preface *preface)
@@ -246,10 +176,10 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     struct preface *preface = poll->data;
 
     (void)events;
-    switch (status == 0 ? step(preface) : STEP_ABORT) {
-    case STEP_WAIT: break;
-    case STEP_ABORT: preface_abort(preface); break;
-    case STEP_READY: make_ready(preface); break;
+    switch (status == 0 ? step(preface) : PREFACE_ABORT) {
+    case PREFACE_WAIT: break;
+    case PREFACE_ABORT: cut(preface); break;
+    case PREFACE_READY: make_ready(preface); break;
     }
 }
 
@@ -275,17 +205,16 @@ void listener_admit(struct listener *listener)
         }
         if (socket.address_entry != NULL &&
             socket.address_entry->handshakes >= edge->config.max_handshakes_per_address) {
-            preface_abort(preface); /* as with half-open ones, nobody is there to be told why */
+            cut(preface); /* as with half-open ones, nobody is there to be told why */
             continue;
         }
-        (void)wait_for(preface, 1);
-        preface_drop(preface);
+        (void)preface_wait_for(preface, 1);
+        let_go(preface);
         conn_accept(edge, &socket);
     }
 }
 
-static bool preface_start(struct listener *listener, const struct conn_socket *socket,
-                          bool want_proxy)
+static bool watch(struct listener *listener, const struct conn_socket *socket, bool want_proxy)
 {
     struct edge *edge = listener->edge;
     struct preface *preface = calloc(1, sizeof *preface);
@@ -347,7 +276,7 @@ static void take(struct listener *listener, int fd, const struct sockaddr_storag
             (void)close(fd);
         return;
     }
-    if (!preface_start(listener, &socket, want_proxy)) (void)close(fd);
+    if (!watch(listener, &socket, want_proxy)) (void)close(fd);
 }
 
 static void on_pause_end(uv_timer_t *timer);
@@ -454,9 +383,9 @@ void listener_free(struct listener *listener)
     if (listener == NULL) return;
     listener_stop(listener);
     while (listener->prefaces != NULL)
-        preface_abort(listener->prefaces);
+        cut(listener->prefaces);
     while (listener->ready != NULL)
-        preface_abort(listener->ready);
+        cut(listener->ready);
     if (listener->pause != NULL) uv_close((uv_handle_t *)listener->pause, handle_closed);
     if (listener->idle != NULL) uv_close((uv_handle_t *)listener->idle, handle_closed);
     if (listener->fd >= 0) (void)close(listener->fd);
