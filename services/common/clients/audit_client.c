@@ -1,10 +1,6 @@
-#include "common/clients/audit_client.h"
+#include "common/clients/audit_client_internal.h"
 
-#include "common/arena.h"
 #include "common/clients/event_pack.h"
-#include "common/clients/event_queue.h"
-#include "common/clients/event_sum.h"
-#include "common/clients/spool.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/random.h"
@@ -17,67 +13,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCH_BYTES      (512u * 1024u)
 #define ARENA_BYTES      (4u << 20)
-#define CALL_TIMEOUT_MS  10000u
 #define WARNING_DELAY_MS 2u /* lets what happens together travel together */
 #define INFO_DELAY_MS    200u
-#define RETRY_MIN_MS     200u
-#define RETRY_MAX_MS     5000u
 #define HELD_RETRY_MS    500u
 #define ADOPT_MS         60000u
-#define ADOPTED_MAX      8u
 #define SPOOL_MAX_BYTES  (256u << 20)
-
-struct gh_audit {
-    uv_loop_t *loop;
-    uv_timer_t timer; /* send, retry, sums */
-    uv_timer_t adopt_timer;
-    unsigned open_handles;
-    bool closing;
-    uint64_t due_ms; /* of timer, uv_now; 0: not running */
-
-    struct gh_client *client;
-    struct gh_arena *arena;
-    char *spool_dir;
-    uint64_t spool_max_bytes;
-    uint64_t next_number;
-    int64_t flush_ms; /* when sums are looked at again; 0: nothing is summed */
-    bool full;
-    uint64_t dropped_told; /* of dropped, already reported to audit */
-
-    struct gh_spool *spool;
-    struct gh_spool *adopted[ADOPTED_MAX];
-    unsigned adopted_count;
-    bool adopted_turn;           /* own and adopted events take turns */
-    struct gh_event_queue infos; /* numbered */
-    struct gh_event_queue held;  /* warnings the disk refused, not numbered yet */
-    struct gh_event_sum *sum;
-
-    struct { /* the one batch on its way */
-        bool active;
-        struct gh_spool *spool;
-        bool own;
-        uint64_t last_number;
-        unsigned count;
-    } batch;
-    bool one_by_one; /* audit refused a batch: find the event it refuses */
-    uint64_t retry_ms;
-
-    uint64_t *emitted[GH_SEV_CRITICAL + 1];
-    uint64_t *dropped;
-    uint64_t *summed;
-    uint64_t *refused;
-    uint64_t *unspooled;
-    uint64_t spare[GH_SEV_CRITICAL + 5]; /* what the pointers name without metrics */
-};
-
-static void audit_kick(struct gh_audit *audit, uint64_t delay_ms);
-static void audit_send(struct gh_audit *audit);
 
 /* ---- fullness ---- */
 
-static void check_full(struct gh_audit *audit)
+void audit_client_check_full(struct gh_audit *audit)
 {
     uint64_t bytes = gh_spool_unacked_bytes(audit->spool);
     bool held = !gh_event_queue_empty(&audit->held);
@@ -126,8 +71,8 @@ static uint64_t read_unacked(void *ctx)
 /* ---- taking events ---- */
 
 /* The last resort: memory and disk are full. The log gets all of it. */
-static void put_on_log(struct gh_audit *audit, const char *event, const uint8_t *payload,
-                       size_t len)
+void audit_client_log_event(struct gh_audit *audit, const char *event, const uint8_t *payload,
+                            size_t len)
 {
     Gh__AuditEvent *msg = gh__audit_event__unpack(NULL, len, payload);
 
@@ -187,11 +132,11 @@ static void take_warning(struct gh_audit *audit, uint8_t *record, size_t len)
     if (!gh_event_queue_empty(&audit->held)) spool_held(audit);
     if (!gh_event_queue_empty(&audit->held) || append(audit, record, payload, len) != GH_OK) {
         if (gh_event_queue_push(&audit->held, 0, payload, len) != GH_OK)
-            put_on_log(audit, "audit_unspooled", payload, len);
-        audit_kick(audit, HELD_RETRY_MS);
+            audit_client_log_event(audit, "audit_unspooled", payload, len);
+        audit_client_kick(audit, HELD_RETRY_MS);
     }
-    check_full(audit);
-    audit_kick(audit, WARNING_DELAY_MS);
+    audit_client_check_full(audit);
+    audit_client_kick(audit, WARNING_DELAY_MS);
 }
 
 static void take_info(struct gh_audit *audit, const uint8_t *payload, size_t len)
@@ -201,7 +146,7 @@ static void take_info(struct gh_audit *audit, const uint8_t *payload, size_t len
         return;
     }
     audit->next_number++;
-    audit_kick(audit, INFO_DELAY_MS);
+    audit_client_kick(audit, INFO_DELAY_MS);
 }
 
 void gh_audit_emit(struct gh_audit *audit, enum gh_severity severity, const char *kind,
@@ -216,7 +161,7 @@ void gh_audit_emit(struct gh_audit *audit, enum gh_severity severity, const char
             ++*audit->summed;
             if (audit->flush_ms == 0) {
                 audit->flush_ms = now_ms + GH_EVENT_SUM_WINDOW_MS;
-                audit_kick(audit, GH_EVENT_SUM_WINDOW_MS);
+                audit_client_kick(audit, GH_EVENT_SUM_WINDOW_MS);
             }
             return;
         }
@@ -252,194 +197,6 @@ static void flush_sums(struct gh_audit *audit)
     audit->flush_ms = gh_event_sum_waiting(audit->sum) ? now_ms + GH_EVENT_SUM_WINDOW_MS / 4 : 0;
 }
 
-/* ---- sending ---- */
-
-static void batch_back(struct gh_audit *audit)
-{
-    if (audit->batch.spool != NULL) gh_spool_rewind(audit->batch.spool);
-    if (audit->batch.own) gh_event_queue_rewind(&audit->infos);
-    audit->batch.active = false;
-}
-
-static void batch_done(struct gh_audit *audit)
-{
-    gh_spool_ack(audit->batch.spool);
-    if (audit->batch.own) gh_event_queue_drop(&audit->infos);
-    audit->batch.active = false;
-    audit->retry_ms = 0;
-    check_full(audit);
-
-    uint64_t dropped = *audit->dropped - audit->dropped_told;
-    if (dropped > 0) {
-        struct gh_audit_event event = { .fields = { { "count", .number = dropped } } };
-        audit->dropped_told = *audit->dropped;
-        gh_audit_emit(audit, GH_SEV_NOTICE, "audit.dropped", &event);
-    }
-}
-
-/* One event that audit will never take must not hold up all behind it. */
-static void batch_refused(struct gh_audit *audit)
-{
-    if (audit->batch.count > 1) {
-        audit->one_by_one = true;
-        batch_back(audit);
-        return;
-    }
-    gh_log(GH_LOG_ERROR, "audit_refused", "sender=%s spool=%s number=%" PRIu64,
-           gh_spool_sender(audit->batch.spool), gh_spool_id(audit->batch.spool),
-           audit->batch.last_number);
-    ++*audit->refused;
-    gh_spool_rewind(audit->batch.spool);
-    gh_event_queue_rewind(&audit->infos);
-    const struct gh_spool_record *record = gh_spool_peek(audit->batch.spool);
-    struct gh_event_item item;
-    if (record != NULL && record->number == audit->batch.last_number) {
-        put_on_log(audit, "audit_refused_event", record->payload, record->len);
-        gh_spool_advance(audit->batch.spool);
-    } else if (audit->batch.own && gh_event_queue_peek(&audit->infos, &item)) {
-        gh_event_queue_advance(&audit->infos);
-    }
-    batch_done(audit);
-    audit->one_by_one = false;
-}
-
-static void on_answer(void *ctx, enum gh_err err, const void *body)
-{
-    struct gh_audit *audit = ctx;
-    const Gh__AuditAppended *appended = body;
-
-    if (audit->closing) {
-        batch_back(audit);
-        return;
-    }
-    if (err == GH_OK && appended->number >= audit->batch.last_number) {
-        batch_done(audit);
-        audit_send(audit);
-        return;
-    }
-    if (err == GH_ERR_BAD_MESSAGE) {
-        batch_refused(audit);
-        audit_send(audit);
-        return;
-    }
-    batch_back(audit);
-    if (audit->retry_ms == 0)
-        gh_log(GH_LOG_WARN, "audit_away", "reason=\"%s\" next=\"events wait in the spool\"",
-               err == GH_OK ? "answered for fewer events" : gh_err_text(err));
-    audit->retry_ms = audit->retry_ms == 0                 ? RETRY_MIN_MS
-                      : audit->retry_ms * 2 < RETRY_MAX_MS ? audit->retry_ms * 2
-                                                           : RETRY_MAX_MS;
-    audit_kick(audit, audit->retry_ms);
-}
-
-/* The next event of the spool, or of the infos when those are ours and come first. */
-static bool next_event(struct gh_audit *audit, struct gh_spool *spool, struct gh_event_item *ret)
-{
-    const struct gh_spool_record *record = gh_spool_peek(spool);
-    bool own = spool == audit->spool;
-
-    if (own && gh_event_queue_peek(&audit->infos, ret) &&
-        (record == NULL || ret->number < record->number)) {
-        gh_event_queue_advance(&audit->infos);
-        return true;
-    }
-    if (record == NULL) return false;
-    *ret = (struct gh_event_item){ record->number, record->payload, record->len };
-    gh_spool_advance(spool); /* the payload stays valid until the next peek */
-    return true;
-}
-
-static unsigned fill_batch(struct gh_audit *audit, struct gh_spool *spool,
-                           Gh__AuditEvent *events[GH_AUDIT_BATCH_MAX])
-{
-    unsigned max = audit->one_by_one ? 1 : GH_AUDIT_BATCH_MAX;
-    unsigned count = 0;
-    size_t bytes = 0;
-    struct gh_event_item item;
-
-    gh_arena_reset(audit->arena);
-    while (count < max && bytes < BATCH_BYTES && next_event(audit, spool, &item)) {
-        Gh__AuditEvent *event =
-            gh__audit_event__unpack(gh_arena_protobuf(audit->arena), item.len, item.payload);
-        if (event == NULL) { /* its CRC holds, so it was written so: by another version, or worse */
-            put_on_log(audit, "audit_unreadable", item.payload, item.len);
-            continue;
-        }
-        event->number = item.number;
-        audit->batch.last_number = item.number;
-        bytes += item.len;
-        events[count++] = event;
-    }
-    return count;
-}
-
-static bool send_from(struct gh_audit *audit, struct gh_spool *spool, struct gh_client_peer *peer)
-{
-    Gh__AuditAppend append_msg = GH__AUDIT_APPEND__INIT;
-    Gh__AuditEvent *events[GH_AUDIT_BATCH_MAX];
-
-    audit->batch.spool = spool;
-    audit->batch.own = spool == audit->spool;
-    audit->batch.count = fill_batch(audit, spool, events);
-    if (audit->batch.count == 0) {
-        gh_spool_ack(spool); /* only what cannot be read was passed over */
-        return false;
-    }
-    append_msg.sender = gh_bytes_str(gh_spool_sender(spool));
-    append_msg.spool = gh_bytes_str(gh_spool_id(spool));
-    append_msg.events = events;
-    append_msg.n_events = audit->batch.count;
-    enum gh_err err =
-        gh_client_call(audit->client, peer, GH__ENVELOPE__BODY_AUDIT_APPEND, &append_msg,
-                       GH__ENVELOPE__BODY_AUDIT_APPENDED, CALL_TIMEOUT_MS, on_answer, audit);
-    audit->batch.active = err == GH_OK;
-    if (err != GH_OK) {
-        batch_back(audit);
-        audit_kick(audit, RETRY_MIN_MS);
-    }
-    return true;
-}
-
-static void forget_adopted(struct gh_audit *audit, unsigned i)
-{
-    struct gh_spool *spool = audit->adopted[i];
-    uint64_t damaged = gh_spool_damaged_bytes(spool);
-
-    gh_log(damaged > 0 ? GH_LOG_ERROR : GH_LOG_INFO, "audit_spool_adopted",
-           "sender=%s spool=%s damaged_bytes=%" PRIu64, gh_spool_sender(spool), gh_spool_id(spool),
-           damaged);
-    if (damaged > 0) {
-        struct gh_audit_event event = { .fields = {
-                                            { "sender", gh_bytes_str(gh_spool_sender(spool)) },
-                                            { "spool", gh_bytes_str(gh_spool_id(spool)) },
-                                            { "damaged_bytes", .number = damaged } } };
-        gh_audit_emit(audit, GH_SEV_ERROR, "audit.spool_damaged", &event);
-    }
-    gh_spool_free(spool);
-    audit->adopted[i] = audit->adopted[--audit->adopted_count];
-}
-
-static void audit_send(struct gh_audit *audit)
-{
-    if (audit->batch.active || audit->closing || audit->client == NULL) return;
-    struct gh_client_peer *peer = gh_client_peer_for(audit->client, 0);
-    if (peer == NULL) return; /* on_up comes */
-
-    audit->adopted_turn = !audit->adopted_turn;
-    for (unsigned turn = 0; turn < 2; turn++) {
-        if (audit->adopted_turn == (turn == 0)) {
-            while (audit->adopted_count > 0) {
-                if (send_from(audit, audit->adopted[0], peer)) return;
-                if (gh_spool_unacked_bytes(audit->adopted[0]) > 0)
-                    break; /* cannot be read now; the timer comes back to it */
-                forget_adopted(audit, 0);
-            }
-        } else if (send_from(audit, audit->spool, peer)) {
-            return;
-        }
-    }
-}
-
 static void on_up(void *ctx, struct gh_client_peer *peer, uint64_t orders_version)
 {
     struct gh_audit *audit = ctx;
@@ -447,7 +204,7 @@ static void on_up(void *ctx, struct gh_client_peer *peer, uint64_t orders_versio
     (void)peer;
     (void)orders_version;
     audit->retry_ms = 0;
-    audit_kick(audit, 0);
+    audit_client_kick(audit, 0);
 }
 
 /* ---- time ---- */
@@ -460,14 +217,14 @@ static void on_timer(uv_timer_t *timer)
     flush_sums(audit);
     if (!gh_event_queue_empty(&audit->held)) {
         spool_held(audit);
-        check_full(audit);
-        if (!gh_event_queue_empty(&audit->held)) audit_kick(audit, HELD_RETRY_MS);
+        audit_client_check_full(audit);
+        if (!gh_event_queue_empty(&audit->held)) audit_client_kick(audit, HELD_RETRY_MS);
     }
-    if (audit->flush_ms != 0) audit_kick(audit, GH_EVENT_SUM_WINDOW_MS / 4);
-    audit_send(audit);
+    if (audit->flush_ms != 0) audit_client_kick(audit, GH_EVENT_SUM_WINDOW_MS / 4);
+    audit_client_send(audit);
 }
 
-static void audit_kick(struct gh_audit *audit, uint64_t delay_ms)
+void audit_client_kick(struct gh_audit *audit, uint64_t delay_ms)
 {
     uint64_t due_ms = uv_now(audit->loop) + delay_ms;
 
@@ -495,7 +252,7 @@ static void adopt_dead(struct gh_audit *audit)
                    gh_err_text(err));
     }
     closedir(dir);
-    if (audit->adopted_count > 0) audit_kick(audit, 0);
+    if (audit->adopted_count > 0) audit_client_kick(audit, 0);
 }
 
 static void on_adopt_timer(uv_timer_t *timer)
@@ -534,7 +291,7 @@ static void keep_for_later(struct gh_audit *audit)
     gh_event_queue_rewind(&audit->infos);
     spool_held(audit);
     for (; gh_event_queue_peek(&audit->held, &item); gh_event_queue_advance(&audit->held))
-        put_on_log(audit, "audit_unspooled", item.payload, item.len);
+        audit_client_log_event(audit, "audit_unspooled", item.payload, item.len);
     for (; gh_event_queue_peek(&audit->infos, &item); gh_event_queue_advance(&audit->infos)) {
         if (append(audit, record, item.payload, item.len) != GH_OK) break;
     }
