@@ -144,8 +144,8 @@ struct redis_server *redis_server_start(const char *const *extra)
     const char *tmp = getenv("TMPDIR");
 
     if (server == NULL) return NULL;
-    (void)signal(SIGPIPE,
-                 SIG_IGN); /* as gh_service_new has it: the server may be killed under a write */
+    /* As gh_service_new has it: the server may be killed under a write. */
+    (void)signal(SIGPIPE, SIG_IGN);
     if (tmp == NULL || strlen(tmp) + sizeof TEMPLATE > sizeof server->dir) tmp = "/tmp";
     strcpy(server->dir, tmp);
     strcat(server->dir, TEMPLATE);
