@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,13 +94,32 @@ static enum gh_err service_load(struct gh_service *service)
     return err;
 }
 
+/* ZeroMQ's I/O thread must not interrupt what works: of a batch, each message would wake it, on each
+ * side of the bus, to carry that one alone. As SCHED_BATCH (sched(7)) it runs when a processor is
+ * free or has done its turn, and carries what has gathered. Not where an operator chose a policy for
+ * the process, nor where none may be set: the thread would abort. */
+static void calm_io_thread(void)
+{
+    const struct sched_param none = { 0 };
+
+    if (sched_getscheduler(0) == SCHED_OTHER && sched_setscheduler(0, SCHED_BATCH, &none) == 0 &&
+        sched_setscheduler(0, SCHED_OTHER, &none) == 0)
+        zsys_set_thread_sched_policy(SCHED_BATCH);
+}
+
+static void bus_begin(void)
+{
+    (void)setenv("ZSYS_SIGHANDLER", "false", 1); /* signals are ours */
+    zsys_handler_set(NULL);
+    zsys_set_logsystem(false);
+    calm_io_thread();
+}
+
 static enum gh_err service_open(struct gh_service *service)
 {
     enum gh_err err;
 
-    (void)setenv("ZSYS_SIGHANDLER", "false", 1); /* signals are ours */
-    zsys_handler_set(NULL);
-    zsys_set_logsystem(false);
+    bus_begin();
     err = make_dir(service->sections.run_dir, 0700);
     if (err == GH_OK) err = make_dir(service->sections.state_dir, 0700);
     if (err == GH_OK) err = lock_instance(service);
