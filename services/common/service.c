@@ -94,10 +94,10 @@ static enum gh_err service_load(struct gh_service *service)
     return err;
 }
 
-/* ZeroMQ's I/O thread must not interrupt what works: of a batch, each message would wake it, on each
- * side of the bus, to carry that one alone. As SCHED_BATCH (sched(7)) it runs when a processor is
- * free or has done its turn, and carries what has gathered. Not where an operator chose a policy for
- * the process, nor where none may be set: the thread would abort. */
+/* ZeroMQ's I/O thread must not interrupt what works: of a batch, each message would wake it, on
+ * each side of the bus, to carry that one alone. As SCHED_BATCH (sched(7)) it runs when a processor
+ * is free or has done its turn, and carries what has gathered. Not where an operator chose a policy
+ * for the process, nor where none may be set: the thread would abort. */
 static void calm_io_thread(void)
 {
     const struct sched_param none = { 0 };

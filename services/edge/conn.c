@@ -37,6 +37,7 @@ static void conn_free(struct conn *conn)
         *conn->dirty_at = conn->dirty_next;
         if (conn->dirty_next != NULL) conn->dirty_next->dirty_at = conn->dirty_at;
     }
+    if ((conn->paused & CONN_PAUSE_REFUSED) != 0) edge->refused--;
     address_leave(&edge->addresses, conn->address_entry);
     conn_table_remove(&edge->conns, conn->id);
     handshake_free(conn->handshake);
@@ -194,12 +195,12 @@ void conn_mark_dirty(struct conn *conn)
     edge->dirty = conn;
 }
 
-static void linger(struct conn *conn)
+static void linger(struct conn *conn, uint8_t paused)
 {
     conn->state = CONN_LINGER;
     conn->close_due_ms = edge_now(conn->edge) + (int64_t)conn->edge->config.close_timeout_ms;
-    conn->paused = 0;
-    transport_pause(conn->wsi, false);
+    conn->paused = paused;
+    transport_pause(conn->wsi, paused != 0);
     conn_rearm(conn);
     conn_mark_dirty(conn);
 }
@@ -230,7 +231,7 @@ void conn_flush(struct conn *conn)
         if (conn->resume != NULL) (void)resume_pump(conn);
         if (conn->latest != NULL) latest_pump(conn);
     }
-    if (conn->state == CONN_CLOSING && conn->close_seen) linger(conn);
+    if (conn->state == CONN_CLOSING && conn->close_seen) linger(conn, 0);
     if (conn->state != CONN_LINGER || conn->finished) return;
     if (transport_choked(conn->wsi)) {
         transport_want_writable(conn->wsi);
@@ -337,7 +338,10 @@ void conn_answer(struct conn *conn, const void *answer, size_t len)
         conn_kill(conn);
         return;
     }
-    linger(conn);
+    /* Thousands that are refused may hang up together, and the loop takes all that is ready in one
+     * turn. So it is not told of these: the wheel, which does a few in a turn, looks after them. */
+    edge->refused++;
+    linger(conn, CONN_PAUSE_REFUSED);
 }
 
 void conn_close(struct conn *conn, uint32_t code, uint16_t ws_code, const char *reason)

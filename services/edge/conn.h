@@ -6,7 +6,8 @@
  * HEAD collects the request, ADMITTING waits for auth, session and limiter, OPEN passes messages,
  * CLOSING has sent a Close frame and waits for the client's, LINGER has said its last word (an HTTP
  * refusal or both Close frames) and reads on until the client has it: closing a socket with unread
- * bytes resets the connection, and a reset can overtake what was sent.
+ * bytes resets the connection, and a reset can overtake what was sent. After a refusal the wheel
+ * does that reading (conn_timer.c), and the connection takes nobody's place.
  *
  * A connection is small: what only a handshake or a half message needs is allocated while it is
  * needed. It is named towards other modules and processes by its id, never by pointer, because it
@@ -51,8 +52,8 @@ enum conn_pause {
     CONN_PAUSE_VALIDATOR = 1 << 0, /* its validator's window is full */
     CONN_PAUSE_HELD = 1 << 1,      /* messages wait for a lease or for the application */
     CONN_PAUSE_DRAIN = 1 << 2,     /* the edge is going away: nothing new is taken */
-    CONN_PAUSE_MEMORY = 1 << 3,    /* the edge holds too much */
-    CONN_PAUSE_OUTBOUND = 1 << 4,  /* much for it waits for a verdict */
+    CONN_PAUSE_OUTBOUND = 1 << 3,  /* much for it waits for a verdict */
+    CONN_PAUSE_REFUSED = 1 << 4,   /* it has its answer, and conn_timer.c sees to its end */
 };
 
 #define IDENTITY_CSRF_MAX   64

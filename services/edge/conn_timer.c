@@ -20,11 +20,22 @@ static int64_t wall_to_mono(const struct conn *conn, uint64_t wall_ms)
     return edge_now(conn->edge) + ((int64_t)wall_ms - gh_clock_wall_ms());
 }
 
+/* For a refused one that nobody reads: soon, and each time later, as its client shows no haste. */
+static int64_t next_look(const struct conn *conn)
+{
+    const int64_t now = edge_now(conn->edge);
+    const int64_t since = conn->close_due_ms - (int64_t)conn->edge->config.close_timeout_ms;
+
+    return sooner(conn->close_due_ms, now > since ? now + (now - since) : now);
+}
+
 static int64_t next_deadline(const struct conn *conn)
 {
     const struct edge_config *config = &conn->edge->config;
     int64_t due, expiry;
 
+    if (conn->state == CONN_LINGER && (conn->paused & CONN_PAUSE_REFUSED) != 0)
+        return next_look(conn);
     if (conn->state != CONN_OPEN) return conn->close_due_ms;
     due = conn->last_rx_ms + (int64_t)config->idle_timeout_ms;
     due = sooner(due, conn->ping_ms + (int64_t)(conn->ping_waiting ? config->pong_timeout_ms
@@ -101,7 +112,13 @@ void conn_on_timer(struct conn *conn, int64_t now_ms)
         break;
     case CONN_ADMITTING: conn_refuse(conn, GH_CODE_UNAVAILABLE, 1000, "no verdict in time"); break;
     case CONN_OPEN: open_timer(conn, now_ms); break;
-    case CONN_CLOSING:
-    case CONN_LINGER: conn_kill(conn); break;
+    case CONN_CLOSING: conn_kill(conn); break;
+    case CONN_LINGER:
+        if ((conn->paused & CONN_PAUSE_REFUSED) == 0 || now_ms >= conn->close_due_ms ||
+            transport_over(conn->wsi))
+            conn_kill(conn);
+        else
+            conn_rearm(conn);
+        break;
     }
 }

@@ -17,8 +17,10 @@
 
 #include "common/log.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #define SPARE_DESCRIPTORS 224 /* bus, log, spool, admin */
 /* Deadlines acted on in one turn of the loop: when thousands pass at once, those who talk go on. */
@@ -105,6 +107,17 @@ static void raise_limits(struct edge *edge)
                "max_connections=%u reason=\"the process may open %llu descriptors\"",
                edge->config.max_connections, (unsigned long long)limit.rlim_max);
     }
+}
+
+/* A table of descriptors that grows while threads share it waits for an RCU grace period of the
+ * kernel (expand_fdtable() in fs/file.c): some 10 ms in accept(), at 256, 512, 1,024 and so on. It
+ * grows to its size now. */
+static void make_room_for_descriptors(const struct edge *edge)
+{
+    const int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC,
+                         (int)(edge->config.max_connections + SPARE_DESCRIPTORS - 1));
+
+    if (fd >= 0) (void)close(fd);
 }
 
 static bool setup_tls(void *ctx, SSL_CTX *tls)
@@ -240,6 +253,7 @@ enum gh_err edge_new(struct gh_service *service, struct edge **ret_edge)
     err = edge_config_load(gh_service_config(service), &edge->config);
     if (err != GH_OK || gh_service_checking(service)) return err;
     raise_limits(edge);
+    make_room_for_descriptors(edge);
     err = make_tables(edge);
     stats_init(&edge->stats, gh_service_metrics(service), edge, &edge->routes);
     if (err == GH_OK) err = make_links(edge);

@@ -2,6 +2,7 @@
 
 #include "common/log.h"
 
+#include <errno.h>
 #include <libwebsockets.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 
 #define READ_BUFFER_BYTES (64u << 10) /* one for all connections */
 #define DESTROY_TURNS     10
+#define DROPS_PER_LOOK    16
 
 struct transport {
     struct transport_hooks hooks;
@@ -201,6 +203,19 @@ void transport_finish(struct lws *wsi)
 
     if (ssl != NULL) (void)SSL_shutdown(ssl);
     (void)shutdown(lws_get_socket_fd(wsi), SHUT_WR);
+}
+
+bool transport_over(struct lws *wsi)
+{
+    uint8_t dropped[4096];
+
+    for (int i = 0; i < DROPS_PER_LOOK; i++) {
+        const ssize_t n = recv(lws_get_socket_fd(wsi), dropped, sizeof dropped, MSG_DONTWAIT);
+
+        if (n == 0) return true;
+        if (n < 0) return errno != EAGAIN && errno != EINTR;
+    }
+    return false;
 }
 
 void transport_kill(struct transport *transport, struct lws *wsi)

@@ -60,6 +60,9 @@ void transport_want_writable(struct lws *wsi);
 void transport_pause(struct lws *wsi, bool pause); /* stops reading its socket */
 /* Says that no more comes (close_notify and FIN); what the peer still sends is to be read. */
 void transport_finish(struct lws *wsi);
+/* Drops what has come on a paused one, unread, so that closing it resets nothing (RFC 9112 section
+ * 9.6). True: the peer has closed, too, or the connection is broken. */
+bool transport_over(struct lws *wsi);
 void transport_kill(struct transport *transport, struct lws *wsi);
 SSL *transport_tls(struct lws *wsi); /* NULL for a plain connection */
 int transport_fd(struct lws *wsi);

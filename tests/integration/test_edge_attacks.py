@@ -7,6 +7,7 @@ and the edge's memory stayed in its bound. GH_ATTACK=full plays the sizes of the
 twice its quiet value of the same run; without it the sizes are small and latency is only printed.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -95,10 +96,44 @@ def honest(suite):
               f"{lap['max_us'] / 1e3:>7.1f} {growth / MIB:>9.1f}  {became}")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def left_over():
+    """A control group of the kernel's idle class (cpu.idle) for the attackers, where we may make one: attackers are other
+    machines, so they get what is left of these processors and nobody waits for the end of their turn."""
+    for root in (pathlib.Path("/sys/fs/cgroup/cpu"), pathlib.Path("/sys/fs/cgroup")):
+        group = root / f"gatehouse-attackers-{os.getpid()}"
+        try:
+            group.mkdir()
+        except OSError:
+            continue
+        try:
+            (group / "cpu.idle").write_text("1")
+            left_over.group = group
+            yield
+            return
+        except OSError:
+            continue
+        finally:
+            left_over.group = None
+            group.rmdir()
+    yield
+
+
+left_over.group = None
+
+
 def humble():
-    """Also where the test itself runs at a real-time priority, to be judged on a machine that does other things."""
+    """Also where the test itself runs at a real-time priority, to be judged on a machine that does other things. A kernel
+    that groups what it schedules by session (sched(7), autogroup) weighs niceness only within the session: there the
+    attackers get one of their own, and that is what is niced."""
     os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     os.nice(15)
+    os.setsid()
+    with contextlib.suppress(OSError):
+        pathlib.Path("/proc/self/autogroup").write_text("15")
+    if left_over.group:
+        with contextlib.suppress(OSError):
+            (left_over.group / "cgroup.procs").write_text(str(os.getpid()))
 
 
 def attack(suite, honest, name, kind, amount, *more, token=None):

@@ -7,7 +7,7 @@ import time
 import jwt
 import pytest
 from support import ws
-from support.gatehouse import ISSUER
+from support.gatehouse import ISSUER, wait_until
 
 
 def ask(suite, data):
@@ -78,6 +78,32 @@ def test_refusals(suite, name, change, status):
     if status == 426:
         assert headers["sec-websocket-version"] == "13"
     assert "strict-transport-security" in headers
+
+
+def test_who_goes_on_talking_gets_the_whole_refusal(suite):
+    """What nobody reads of it must not reset the connection while the answer is on its way."""
+    with ws.raw(("127.0.0.1", suite.port)) as sock:
+        sock.sendall(ws.request(token="garbage"))
+        for _ in range(8):
+            sock.sendall(b"and another thing " * 1000)
+            time.sleep(0.05)
+        status, headers, body = ws.read_answer(sock)
+        assert status == 401 and len(body) == int(headers["content-length"])
+
+
+def test_a_refused_client_that_stays_is_cut(suite):
+    with ws.raw(("127.0.0.1", suite.port)) as sock:
+        sock.sendall(ws.request(token="garbage"))
+        assert ws.read_answer(sock)[0] == 401
+        wait_until("it is cut", lambda: not still_takes(sock))
+
+
+def still_takes(sock):
+    try:
+        sock.sendall(b"x")
+    except OSError:
+        return False
+    return True
 
 
 def test_a_good_origin_is_taken(suite):
