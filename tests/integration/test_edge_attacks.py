@@ -4,7 +4,7 @@ The honest clients are one process (tests/bench/wsbench, each connection a messa
 (tests/support/attackers.py, niced: what attacking costs on the same two cores must not pass for the edge's
 slowness). After each attack the honest ones have lost nothing, every attacker was ended as the design says and counted,
 and the edge's memory stayed in its bound. GH_ATTACK=full plays the sizes of the contract and holds the honest p99 to
-twice its quiet value of the same run; without it the sizes are small and latency is only printed.
+twice what it is quietly just before or after; without it the sizes are small and latency is only printed.
 """
 
 import contextlib
@@ -65,9 +65,15 @@ class Crowd:
         self.process = subprocess.Popen([str(a) for a in argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert json.loads(self.process.stdout.readline()) == {"open": HONEST}
         time.sleep(1)
+        self.rest()
+
+    def rest(self):
+        """A while without an attack: what p99 is then."""
         self.lap()
         time.sleep(QUIET_S)
         self.quiet = self.lap()
+        rows.append(["quiet", "", self.quiet, 0, ""])
+        return self.quiet["p99_us"]
 
     def lap(self):
         """What came since the last lap."""
@@ -87,7 +93,6 @@ class Crowd:
 @pytest.fixture(scope="module")
 def honest(suite):
     crowd = Crowd(suite)
-    rows.append(["quiet", "", crowd.quiet, 0, ""])
     yield crowd
     crowd.stop()
     print(f"\n{'':28}{'answers':>8} {'p50 ms':>7} {'p99 ms':>7} {'max ms':>7} {'edge MiB':>9}  attackers")
@@ -156,8 +161,9 @@ def attack(suite, honest, name, kind, amount, *more, token=None):
     assert lap["answered"] > 0 and edge.alive()
     if not SANITIZED:
         assert peak - before < GROWTH
-    if FULL:
-        assert lap["p99_us"] < 2 * honest.quiet["p99_us"], (name, lap, honest.quiet)
+    if FULL:  # what else the machine does changes within a minute: an attack is held to the quiet on both its sides
+        quiet_us = max(honest.quiet["p99_us"], honest.rest())
+        assert lap["p99_us"] < 2 * quiet_us, (name, lap, honest.quiet)
     return seen
 
 
