@@ -46,6 +46,8 @@ static const struct gh_config_field tls_fields[] = {
     { "session_tickets", GH_CFG_BOOL, AT(struct edge_tls_config, session_tickets), .dflt = "true" },
     { "ticket_rotation", GH_CFG_MS, AT(struct edge_tls_config, ticket_rotation_ms), .dflt = "1h",
       .min = 1000, .max = 86400000 },
+    { "watch_files", GH_CFG_MS, AT(struct edge_tls_config, watch_files_ms), .dflt = "10s",
+      .max = 86400000, .help = "how often the files are looked at; 0: never" },
     { "client_certificates", GH_CFG_ENUM, AT(struct edge_tls_config, client_certificates),
       .dflt = "none", .choices = client_certificate_choices },
     { "client_ca_file", GH_CFG_PATH, AT(struct edge_tls_config, client_ca_file), .dflt = "" },

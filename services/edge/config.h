@@ -41,6 +41,7 @@ struct edge_tls_config {
     struct gh_config_list ciphers, ciphersuites, groups;
     bool session_tickets;
     uint64_t ticket_rotation_ms;
+    uint64_t watch_files_ms;      /* 0: not */
     uint32_t client_certificates; /* enum edge_client_certs */
     const char *client_ca_file;
 };

@@ -14,6 +14,7 @@
 #include "session_link.h"
 #include "shed.h"
 #include "tls.h"
+#include "tls_watch.h"
 
 #include "common/log.h"
 
@@ -257,6 +258,7 @@ enum gh_err edge_new(struct gh_service *service, struct edge **ret_edge)
     err = make_tables(edge);
     stats_init(&edge->stats, gh_service_metrics(service), edge, &edge->routes);
     if (err == GH_OK) err = make_links(edge);
+    if (err == GH_OK && edge->config.tls.enabled) err = tls_watch_new(edge, &edge->tls_watch);
     if (err == GH_OK) err = make_transport(edge);
     if (err == GH_OK) err = drain_new(edge, &edge->drain);
     if (err != GH_OK) return err;
@@ -284,6 +286,8 @@ void edge_free(struct edge *edge)
     edge->shed = NULL;
     listener_free(edge->listener);
     edge->listener = NULL;
+    tls_watch_free(edge->tls_watch);
+    edge->tls_watch = NULL;
     transport_free(edge->transport); /* ends every connection left, with all that goes with it */
     if (edge->handles_made) {
         uv_close((uv_handle_t *)&edge->prepare, NULL);

@@ -38,6 +38,7 @@ struct app_links;
 struct outbound;
 struct resume_link;
 struct tls;
+struct tls_watch;
 
 struct edge_failures { /* sockets that ended before any answer, since the last event about them */
     uint64_t count;
@@ -54,6 +55,7 @@ struct edge {
 
     struct transport *transport;
     struct tls *tls;
+    struct tls_watch *tls_watch;
     struct listener *listener;
     struct route_table routes;
     struct conn_table conns;

@@ -2,6 +2,7 @@
 
 #include "edge.h"
 #include "tls.h"
+#include "tls_watch.h"
 
 #include "common/log.h"
 
@@ -114,7 +115,10 @@ void reload_all(void *ctx)
     if (err == GH_OK) err = edge_config_load(file, &next);
     if (err == GH_OK) err = check_fixed(file, edge, &next);
     if (err == GH_OK) err = edge_pmd_new(&next, &pmd);
-    if (err == GH_OK && edge->tls != NULL) err = tls_reload(edge->tls, &next.tls);
+    if (err == GH_OK && edge->tls != NULL) {
+        tls_watch_before(edge->tls_watch, &next.tls);
+        err = tls_reload(edge->tls, &next.tls);
+    }
     if (err != GH_OK) {
         pmd_free(pmd);
         gh_config_free(file);
@@ -125,6 +129,7 @@ void reload_all(void *ctx)
         return;
     }
     take_config(edge, &next);
+    tls_watch_taken(edge->tls_watch);
     pmd_free(edge->pmd); /* holds nothing of a connection between two messages */
     edge->pmd = pmd;
     gh_config_free(edge->reloaded);

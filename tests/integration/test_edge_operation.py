@@ -84,6 +84,31 @@ def test_a_pair_that_does_not_match_never_gets_in():
         client.sock.close()
 
 
+def test_files_that_are_replaced_are_taken_without_a_signal():
+    """As certbot or Kubernetes leave them: the folder of the certificates is a link that is swapped."""
+    with Suite(config={"edge": {"tls": {"watch_files": "200ms"}}}) as suite:
+        edge, tls = suite["edge-1"], suite.dir / "tls"
+        client = suite.client()
+        old = certificate_seen(suite)
+        suite.make_certificate()
+        wait_until("new handshakes see it", lambda: certificate_seen(suite) != old)
+        suite.wait_audit("edge.certificates_reloaded")
+        new = certificate_seen(suite)
+        suite._write_private("tls/edge.key", b"rubbish")
+        wait_until("rubbish is on the log", lambda: "event=certificates_refused" in edge.log())
+        suite.wait_audit("edge.certificates_refused")
+        time.sleep(1)
+        assert edge.log().count("event=certificates_refused") == 1, "once, until it changes again"
+        assert certificate_seen(suite) == new
+        tls.rename(suite.dir / "tls.1")
+        (suite.dir / "tls.2").mkdir(mode=0o700)
+        tls.symlink_to("tls.2")
+        suite.make_certificate()
+        wait_until("the other folder's is seen", lambda: certificate_seen(suite) not in (old, new))
+        assert client.ask("chat", {"text": "still"})["type"] == "ack"
+        client.sock.close()
+
+
 def test_drain_with_a_second_edge(tmp_path):
     """Everybody is told and closed with 1012, spread over the drain time, and comes back when told to, at the
     other edge; what was acknowledged is at the application."""
