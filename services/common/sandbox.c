@@ -310,10 +310,8 @@ static void pure_rules(struct filter *filter)
     add_equal(filter, SCMP_ACT_ALLOW, "ioctl", 1, FIONREAD);
     add_equal(filter, SCMP_ACT_ALLOW, "ioctl", 1, TCGETS);
 
-    /* ZeroMQ's threads set what they have, or were given (service.c), when they start, and abort
-     * when they may not. */
+    /* ZeroMQ's threads set what they have when they start, and abort when they may not. */
     add_equal(filter, SCMP_ACT_ALLOW, "sched_setscheduler", 1, SCHED_OTHER);
-    add_equal(filter, SCMP_ACT_ALLOW, "sched_setscheduler", 1, SCHED_BATCH);
 
     add_equal(filter, SCMP_ACT_ALLOW, "tgkill", 0, (uint64_t)getpid()); /* abort() */
 }

@@ -94,10 +94,12 @@ static enum gh_err service_load(struct gh_service *service)
     return err;
 }
 
-/* ZeroMQ's I/O thread must not interrupt what works: of a batch, each message would wake it, on
- * each side of the bus, to carry that one alone. As SCHED_BATCH (sched(7)) it runs when a processor
- * is free or has done its turn, and carries what has gathered. Not where an operator chose a policy
- * for the process, nor where none may be set: the thread would abort. */
+/* An edge asks four services for each client, and each message of a batch would wake its I/O thread
+ * to carry that one alone, in the place of whoever works on the others. As SCHED_BATCH (sched(7))
+ * the thread interrupts nobody: it runs when a processor is free or has done its turn, and carries
+ * what has gathered. The services' threads stay as they are: on processors that others keep busy,
+ * each hop would wait for somebody's turn to end. Not where an operator chose a policy for the
+ * process, nor where none may be set: the thread would abort. */
 static void calm_io_thread(void)
 {
     const struct sched_param none = { 0 };
@@ -107,19 +109,19 @@ static void calm_io_thread(void)
         zsys_set_thread_sched_policy(SCHED_BATCH);
 }
 
-static void bus_begin(void)
+static void bus_begin(const struct gh_service *service)
 {
     (void)setenv("ZSYS_SIGHANDLER", "false", 1); /* signals are ours */
     zsys_handler_set(NULL);
     zsys_set_logsystem(false);
-    calm_io_thread();
+    if (service->role == GH_ROLE_EDGE) calm_io_thread();
 }
 
 static enum gh_err service_open(struct gh_service *service)
 {
     enum gh_err err;
 
-    bus_begin();
+    bus_begin(service);
     err = make_dir(service->sections.run_dir, 0700);
     if (err == GH_OK) err = make_dir(service->sections.state_dir, 0700);
     if (err == GH_OK) err = lock_instance(service);
