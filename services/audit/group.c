@@ -76,17 +76,18 @@ static void pin(struct group *group, struct ledger_mark *mark, uint64_t number)
 
 enum gh_err group_append(struct group *group, uint64_t seq, const struct gh_audit_hash *before,
                          const struct line_source *source, const Gh__AuditEvent *event,
-                         struct ledger_mark *mark, struct gh_audit_hash *ret_hash)
+                         struct ledger_mark *mark)
 {
+    struct gh_audit_hash hash;
     enum gh_err err = mark == NULL ? GH_OK
                                    : grow((void **)&group->pins, group->pin_count, &group->pin_cap,
                                           sizeof(*group->pins));
 
-    if (err == GH_OK) err = line_write(&group->lines, seq, before, source, event, ret_hash);
+    if (err == GH_OK) err = line_write(&group->lines, seq, before, source, event, &hash);
     if (err != GH_OK) return err;
     if (group->first_seq == 0) group->first_seq = seq;
     group->last_seq = seq;
-    group->hash = *ret_hash;
+    group->hash = hash;
     if (mark != NULL) pin(group, mark, event->number);
     return GH_OK;
 }

@@ -38,7 +38,7 @@ bool group_empty(const struct group *group);
 GH_NODISCARD enum gh_err group_append(struct group *group, uint64_t seq,
                                       const struct gh_audit_hash *before,
                                       const struct line_source *source, const Gh__AuditEvent *event,
-                                      struct ledger_mark *mark, struct gh_audit_hash *ret_hash);
+                                      struct ledger_mark *mark);
 GH_NODISCARD enum gh_err group_wait(struct group *group, group_done_fn fn, void *ctx);
 
 /* The lines are on disk: their senders' events are. */

@@ -42,14 +42,13 @@ enum gh_err store_append(struct store *store, const struct line_source *source,
                          const Gh__AuditEvent *event, struct ledger_mark *mark)
 {
     struct group *group = &store->groups[store->filling];
-    struct gh_audit_hash hash;
     enum gh_err err;
 
     if (group->lines.len >= STORE_PENDING_MAX) return GH_ERR_BUSY;
-    err = group_append(group, store->seq + 1, &store->hash, source, event, mark, &hash);
+    err = group_append(group, store->seq + 1, &store->hash, source, event, mark);
     if (err != GH_OK) return err;
     store->seq++;
-    store->hash = hash;
+    store->hash = group->hash;
     store_wake(store);
     return GH_OK;
 }

@@ -37,7 +37,7 @@ static void conn_free(struct conn *conn)
         *conn->dirty_at = conn->dirty_next;
         if (conn->dirty_next != NULL) conn->dirty_next->dirty_at = conn->dirty_at;
     }
-    if ((conn->paused & CONN_PAUSE_REFUSED) != 0) edge->refused--;
+    if ((conn->paused & CONN_PAUSE_ANSWERED) != 0) edge->answered--;
     address_leave(&edge->addresses, conn->address_entry);
     conn_table_remove(&edge->conns, conn->id);
     handshake_free(conn->handshake);
@@ -340,8 +340,8 @@ void conn_answer(struct conn *conn, const void *answer, size_t len)
     }
     /* Thousands that are refused may hang up together, and the loop takes all that is ready in one
      * turn. So it is not told of these: the wheel, which does a few in a turn, looks after them. */
-    edge->refused++;
-    linger(conn, CONN_PAUSE_REFUSED);
+    edge->answered++;
+    linger(conn, CONN_PAUSE_ANSWERED);
 }
 
 void conn_close(struct conn *conn, uint32_t code, uint16_t ws_code, const char *reason)

@@ -53,7 +53,7 @@ enum conn_pause {
     CONN_PAUSE_HELD = 1 << 1,      /* messages wait for a lease or for the application */
     CONN_PAUSE_DRAIN = 1 << 2,     /* the edge is going away: nothing new is taken */
     CONN_PAUSE_OUTBOUND = 1 << 3,  /* much for it waits for a verdict */
-    CONN_PAUSE_REFUSED = 1 << 4,   /* it has its answer, and conn_timer.c sees to its end */
+    CONN_PAUSE_ANSWERED = 1 << 4,  /* it has its answer, and conn_timer.c sees to its end */
 };
 
 #define IDENTITY_CSRF_MAX   64

@@ -20,7 +20,8 @@ static int64_t wall_to_mono(const struct conn *conn, uint64_t wall_ms)
     return edge_now(conn->edge) + ((int64_t)wall_ms - gh_clock_wall_ms());
 }
 
-/* For a refused one that nobody reads: soon, and each time later, as its client shows no haste. */
+/* For one that has its answer and is not read: soon, and each time later, as its client shows no
+ * haste. */
 static int64_t next_look(const struct conn *conn)
 {
     const int64_t now = edge_now(conn->edge);
@@ -34,8 +35,7 @@ static int64_t next_deadline(const struct conn *conn)
     const struct edge_config *config = &conn->edge->config;
     int64_t due, expiry;
 
-    if (conn->state == CONN_LINGER && (conn->paused & CONN_PAUSE_REFUSED) != 0)
-        return next_look(conn);
+    if ((conn->paused & CONN_PAUSE_ANSWERED) != 0) return next_look(conn);
     if (conn->state != CONN_OPEN) return conn->close_due_ms;
     due = conn->last_rx_ms + (int64_t)config->idle_timeout_ms;
     due = sooner(due, conn->ping_ms + (int64_t)(conn->ping_waiting ? config->pong_timeout_ms
@@ -114,7 +114,7 @@ void conn_on_timer(struct conn *conn, int64_t now_ms)
     case CONN_OPEN: open_timer(conn, now_ms); break;
     case CONN_CLOSING: conn_kill(conn); break;
     case CONN_LINGER:
-        if ((conn->paused & CONN_PAUSE_REFUSED) == 0 || now_ms >= conn->close_due_ms ||
+        if ((conn->paused & CONN_PAUSE_ANSWERED) == 0 || now_ms >= conn->close_due_ms ||
             transport_over(conn->wsi))
             conn_kill(conn);
         else

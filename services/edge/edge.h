@@ -89,7 +89,7 @@ struct edge {
     struct gh_tape tape;   /* scratch */
     struct gh_buf scratch; /* messages of our own */
     uint32_t handshakes;   /* connections before OPEN */
-    uint32_t refused;      /* those that linger with their answer: they take nobody's place */
+    uint32_t answered;     /* those that linger with their answer: they take nobody's place */
     uint32_t admitting;
     uint32_t open;
     int64_t message_ms; /* when a client last said something */

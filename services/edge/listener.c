@@ -105,7 +105,7 @@ static bool judge(struct listener *listener, struct conn_socket *socket)
     if (socket->refuse != GH_CODE_OK) return true; /* shedding: told as long as it may be */
     if (ban_table_address(edge->bans, &socket->addr, (uint64_t)gh_clock_wall_ms())) {
         socket->refuse = GH_CODE_BANNED;
-    } else if (edge->conns.used - edge->refused + listener->n_prefaces >=
+    } else if (edge->conns.used - edge->answered + listener->n_prefaces >=
                edge->config.max_connections) {
         socket->refuse = GH_CODE_FULL;
     } else if (!counted_later) {

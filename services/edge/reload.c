@@ -108,6 +108,7 @@ void reload_all(void *ctx)
     struct edge *edge = ctx;
     struct gh_config *file = NULL;
     struct edge_config next = { 0 };
+    struct tls_look look = { 0 };
     struct pmd *pmd = NULL;
     enum gh_err err =
         gh_config_load(gh_config_path(gh_service_config(edge->service)), edge->instance, &file);
@@ -116,7 +117,7 @@ void reload_all(void *ctx)
     if (err == GH_OK) err = check_fixed(file, edge, &next);
     if (err == GH_OK) err = edge_pmd_new(&next, &pmd);
     if (err == GH_OK && edge->tls != NULL) {
-        tls_watch_before(edge->tls_watch, &next.tls);
+        tls_look_begin(&look, &next.tls);
         err = tls_reload(edge->tls, &next.tls);
     }
     if (err != GH_OK) {
@@ -129,7 +130,7 @@ void reload_all(void *ctx)
         return;
     }
     take_config(edge, &next);
-    tls_watch_taken(edge->tls_watch);
+    tls_watch_taken(edge->tls_watch, &look);
     pmd_free(edge->pmd); /* holds nothing of a connection between two messages */
     edge->pmd = pmd;
     gh_config_free(edge->reloaded);

@@ -13,15 +13,9 @@ struct tls_watch {
     struct edge *edge;
     uv_timer_t timer;
     struct tls_look look;
-    struct tls_look next; /* while somebody else reads */
 };
 
 /* --- the look alone --------------------------------------------------------------------------- */
-
-static int64_t nanoseconds(const struct timespec *time)
-{
-    return (int64_t)time->tv_sec * 1000000000 + time->tv_nsec;
-}
 
 static void see_file(struct tls_sight *sight, size_t *at, const char *path)
 {
@@ -32,8 +26,7 @@ static void see_file(struct tls_sight *sight, size_t *at, const char *path)
     sight->files[i].device = (uint64_t)is.st_dev;
     sight->files[i].inode = (uint64_t)is.st_ino;
     sight->files[i].size = (uint64_t)is.st_size;
-    sight->files[i].changed_ns = nanoseconds(&is.st_ctim);
-    sight->files[i].modified_ns = nanoseconds(&is.st_mtim);
+    sight->files[i].changed_ns = (int64_t)is.st_ctim.tv_sec * 1000000000 + is.st_ctim.tv_nsec;
 }
 
 static void see(struct tls_sight *sight, const struct edge_tls_config *config)
@@ -115,15 +108,10 @@ enum gh_err tls_watch_new(struct edge *edge, struct tls_watch **ret_watch)
     return GH_OK;
 }
 
-void tls_watch_before(struct tls_watch *watch, const struct edge_tls_config *config)
-{
-    if (watch != NULL) tls_look_begin(&watch->next, config);
-}
-
-void tls_watch_taken(struct tls_watch *watch)
+void tls_watch_taken(struct tls_watch *watch, const struct tls_look *look)
 {
     if (watch == NULL) return;
-    watch->look = watch->next;
+    watch->look = *look;
     arm(watch);
 }
 

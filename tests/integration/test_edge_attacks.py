@@ -93,41 +93,34 @@ class Crowd:
 @pytest.fixture(scope="module")
 def honest(suite):
     crowd = Crowd(suite)
+    crowd.left_over = left_over()
     yield crowd
     crowd.stop()
+    if crowd.left_over:
+        crowd.left_over.rmdir()
     print(f"\n{'':28}{'answers':>8} {'p50 ms':>7} {'p99 ms':>7} {'max ms':>7} {'edge MiB':>9}  attackers")
     for name, count, lap, growth, became in rows:
         print(f"{name:22}{count:>6}{lap['answered']:>8} {lap['p50_us'] / 1e3:>7.1f} {lap['p99_us'] / 1e3:>7.1f} "
               f"{lap['max_us'] / 1e3:>7.1f} {growth / MIB:>9.1f}  {became}")
 
 
-@pytest.fixture(scope="module", autouse=True)
 def left_over():
-    """A control group of the kernel's idle class (cpu.idle) for the attackers, where we may make one: attackers are other
-    machines, so they get what is left of these processors and nobody waits for the end of their turn."""
+    """A control group of the kernel's idle class (cpu.idle) for the attackers, or None where we may make none: attackers
+    are other machines, so they get what is left of these processors and nobody waits for the end of their turn."""
     for root in (pathlib.Path("/sys/fs/cgroup/cpu"), pathlib.Path("/sys/fs/cgroup")):
         group = root / f"gatehouse-attackers-{os.getpid()}"
-        try:
+        with contextlib.suppress(OSError):
             group.mkdir()
-        except OSError:
-            continue
-        try:
-            (group / "cpu.idle").write_text("1")
-            left_over.group = group
-            yield
-            return
-        except OSError:
-            continue
-        finally:
-            left_over.group = None
-            group.rmdir()
-    yield
+            try:
+                with open(group / "cpu.idle", "r+") as idle:  # "r+": on no account a file of our own
+                    idle.write("1")
+                return group
+            except OSError:
+                group.rmdir()
+    return None
 
 
-left_over.group = None
-
-
-def humble():
+def humble(group):
     """Also where the test itself runs at a real-time priority, to be judged on a machine that does other things. A kernel
     that groups what it schedules by session (sched(7), autogroup) weighs niceness only within the session: there the
     attackers get one of their own, and that is what is niced."""
@@ -136,9 +129,9 @@ def humble():
     os.setsid()
     with contextlib.suppress(OSError):
         pathlib.Path("/proc/self/autogroup").write_text("15")
-    if left_over.group:
+    if group:
         with contextlib.suppress(OSError):
-            (left_over.group / "cgroup.procs").write_text(str(os.getpid()))
+            (group / "cgroup.procs").write_text(str(os.getpid()))
 
 
 def attack(suite, honest, name, kind, amount, *more, token=None):
@@ -147,7 +140,7 @@ def attack(suite, honest, name, kind, amount, *more, token=None):
     before = peak = rss(edge)
     honest.lap()
     process = subprocess.Popen([sys.executable, ROOT / "tests" / "support" / "attackers.py", kind, str(suite.port), str(amount), *more],
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=humble)
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=lambda: humble(honest.left_over))
     process.stdin.write((token or "") + "\n")
     process.stdin.close()
     while process.poll() is None:

@@ -145,6 +145,17 @@ struct stage_caller *stage_call_as(struct stage *stage, const char *name, enum g
     return caller;
 }
 
+void stage_call_as_edges(struct stage *stage, const char *name, enum gh_role service,
+                         struct stage_caller **ret_edges, int n)
+{
+    for (int i = 0; i < n; i++) {
+        char instance[16];
+
+        (void)snprintf(instance, sizeof(instance), "edge-%d", i);
+        ret_edges[i] = stage_call_as(stage, name, GH_ROLE_EDGE, service, instance);
+    }
+}
+
 struct wait {
     struct stage_caller *caller;
     gh_answer_fn fn;

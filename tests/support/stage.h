@@ -63,6 +63,10 @@ struct stage_caller {
 struct stage_caller *stage_call_as(struct stage *stage, const char *name, enum gh_role role,
                                    enum gh_role service, const char *instance);
 
+/* The same for n edges: edge-0, edge-1 and so on. */
+void stage_call_as_edges(struct stage *stage, const char *name, enum gh_role service,
+                         struct stage_caller **ret_edges, int n);
+
 /* Asks and waits; fn sees the answer. Returns what the answer's err was. */
 enum gh_err stage_ask(struct stage_caller *caller, uint32_t arm, void *body, uint32_t answer_arm,
                       gh_answer_fn fn, void *ctx);

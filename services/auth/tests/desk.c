@@ -144,12 +144,7 @@ void desk_open(struct desk *desk, const char *more)
             stage_serve(&desk->stage, "auth", auth_routes, desk->services[i]);
     }
     stage_spin(&desk->stage, all_ready, desk);
-    for (int i = 0; i < DESK_EDGES; i++) {
-        char name[16];
-
-        (void)snprintf(name, sizeof(name), "edge-%d", i);
-        desk->edges[i] = stage_call_as(&desk->stage, "auth", GH_ROLE_EDGE, GH_ROLE_AUTH, name);
-    }
+    stage_call_as_edges(&desk->stage, "auth", GH_ROLE_AUTH, desk->edges, DESK_EDGES);
     desk->ctl = stage_call_as(&desk->stage, "auth", GH_ROLE_CTL, GH_ROLE_AUTH, "ctl");
     desk->edges[0]->on_push = on_push;
     desk->edges[0]->ctx = desk;

@@ -70,12 +70,7 @@ static int setup(void **state)
     open_limiter(f, 0);
     open_limiter(f, 1);
     stage_spin(&f->stage, both_ready, f);
-    for (int i = 0; i < EDGES; i++) {
-        char name[16];
-
-        (void)snprintf(name, sizeof(name), "edge-%d", i);
-        f->edges[i] = stage_call_as(&f->stage, "limiter", GH_ROLE_EDGE, GH_ROLE_LIMITER, name);
-    }
+    stage_call_as_edges(&f->stage, "limiter", GH_ROLE_LIMITER, f->edges, EDGES);
     f->ctl = stage_call_as(&f->stage, "limiter", GH_ROLE_CTL, GH_ROLE_LIMITER, "ctl");
     *state = f;
     return 0;

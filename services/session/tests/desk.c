@@ -28,11 +28,13 @@ static void on_push(void *ctx, uint32_t arm, const void *body)
     if (msg->n_gone > 0) f->ordered_code = msg->gone[0]->code;
 }
 
-static void open_all(struct desk *f, const char *text, const char *const *redis_extra)
+static int begin(void **state, const char *text)
 {
+    struct desk *f = calloc(1, sizeof(*f));
     struct gh_redis_config redis;
 
-    stage_init(&f->stage, true, redis_extra);
+    assert_non_null(f);
+    stage_init(&f->stage, true, NULL);
     f->config = stage_config(&f->stage, text);
     assert_int_equal(session_config_load(f->config, &f->cfg), GH_OK);
     stage_redis_config(&f->stage, &redis);
@@ -44,15 +46,12 @@ static void open_all(struct desk *f, const char *text, const char *const *redis_
         f->services[i]->server = stage_serve(&f->stage, "session", session_routes, f->services[i]);
     }
     stage_spin(&f->stage, desk_ready, f);
-    for (int i = 0; i < DESK_EDGES; i++) {
-        char name[16];
-
-        (void)snprintf(name, sizeof(name), "edge-%d", i);
-        f->edges[i] = stage_call_as(&f->stage, "session", GH_ROLE_EDGE, GH_ROLE_SESSION, name);
-    }
+    stage_call_as_edges(&f->stage, "session", GH_ROLE_SESSION, f->edges, DESK_EDGES);
     f->ctl = stage_call_as(&f->stage, "session", GH_ROLE_CTL, GH_ROLE_SESSION, "ctl");
     f->edges[3]->on_push = on_push;
     f->edges[3]->ctx = f;
+    *state = f;
+    return 0;
 }
 
 #define CONFIG(limit, policy, idle)                                                                \
@@ -61,47 +60,27 @@ static void open_all(struct desk *f, const char *text, const char *const *redis_
 
 int desk_setup(void **state)
 {
-    struct desk *f = calloc(1, sizeof(*f));
-
-    open_all(f, CONFIG("3", "refuse", "2m"), NULL);
-    *state = f;
-    return 0;
+    return begin(state, CONFIG("3", "refuse", "2m"));
 }
 
 int desk_setup_oldest(void **state)
 {
-    struct desk *f = calloc(1, sizeof(*f));
-
-    open_all(f, CONFIG("3", "end_oldest", "2m"), NULL);
-    *state = f;
-    return 0;
+    return begin(state, CONFIG("3", "end_oldest", "2m"));
 }
 
 int desk_setup_idle(void **state)
 {
-    struct desk *f = calloc(1, sizeof(*f));
-
-    open_all(f, CONFIG("3", "refuse", "4s"), NULL);
-    *state = f;
-    return 0;
+    return begin(state, CONFIG("3", "refuse", "4s"));
 }
 
 int desk_setup_rotate(void **state)
 {
-    struct desk *f = calloc(1, sizeof(*f));
-
-    open_all(f, CONFIG("3", "refuse", "2m") "  csrf_rotate: 2s\n", NULL);
-    *state = f;
-    return 0;
+    return begin(state, CONFIG("3", "refuse", "2m") "  csrf_rotate: 2s\n");
 }
 
 int desk_setup_many(void **state)
 {
-    struct desk *f = calloc(1, sizeof(*f));
-
-    open_all(f, CONFIG("1000", "refuse", "2m"), NULL);
-    *state = f;
-    return 0;
+    return begin(state, CONFIG("1000", "refuse", "2m"));
 }
 
 int desk_teardown(void **state)

@@ -68,12 +68,7 @@ static void start(struct fixture *f, const char *policy)
     assert_int_equal(gh_redis_new(&f->stage.loop, &redis, &f->observer), GH_OK);
     session_keys_make("alice", 5, &f->keys);
     stage_spin(&f->stage, ready, f);
-    for (int i = 0; i < EDGES; i++) {
-        char name[16];
-
-        (void)snprintf(name, sizeof(name), "edge-%d", i);
-        f->edges[i] = stage_call_as(&f->stage, "session", GH_ROLE_EDGE, GH_ROLE_SESSION, name);
-    }
+    stage_call_as_edges(&f->stage, "session", GH_ROLE_SESSION, f->edges, EDGES);
     f->edges[0]->on_push = on_push;
     f->edges[0]->ctx = f;
 }
